@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { EventsModule } from 'nestjs-cardinal';
+import { Backend } from './backend.js';
+import { SelfCheck } from './check/self-check.js';
+import { Audit } from './handlers/audit.js';
+import { Leaderboard } from './handlers/leaderboard.js';
+import { LineTotals } from './handlers/line-totals.js';
+import { History } from './history/history.js';
+import { Player } from './history/player.js';
+import { ActivityController } from './http/activity.controller.js';
+import { StatusReader } from './http/status.js';
+import { Ledger } from './ledger/ledger.js';
+
+@Module({
+  // In memory, unless the environment says otherwise: EVENT_DEFAULT_BACKEND=redis EVENT_DEFAULT_URL=redis://…
+  imports: [EventsModule.forRoot({ service: 'repository-activity' })],
+  controllers: [ActivityController],
+  providers: [Backend, StatusReader, History, Player, LineTotals, Leaderboard, Audit, Ledger, SelfCheck],
+})
+export class AppModule {}

@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto';
+import type { Clock, Timer } from '../../core/clock.js';
+import { matches } from '../../core/pattern.js';
+import type { Redis } from 'ioredis';
+import { copyToDeadLetters } from './dead-letters.js';
+import { ANYCAST_GROUP, INBOX_GROUP } from './keys.js';
+import { DEAD_AFTER } from './membership.js';
+import type { RedisHost } from './redis-host.js';
+
+/** Between two rounds, ms: a third of the retention, within these. */
+const ROUND_MIN = 1_000;
+const ROUND_MAX = 10_000;
+/** Types and inboxes a round; groups that nobody declares for this long stop holding the trim, ms. */
+const TYPES_A_ROUND = 200;
+const INBOXES_A_ROUND = 10;
+const GROUP_IDLE = 7 * 24 * 3_600_000;
+/** Between two searches for streams that foreign producers made without registering their type, ms. */
+const SCAN_EVERY = 300_000;
+const EXPIRE_AT_ONCE = 100;
+
+/**
+ * Keeps the house: trims what everyone has read, reaps streams of dead types, files what nobody took, empties the inboxes
+ * of the dead. Each type belongs to one live process at a time; a wrong view only does work twice.
+ */
+export class Maintenance {
+  private timer: Timer | undefined;
+  private turn = 0;
+  /** Groups whose silence has been told. */
+  private readonly toldIdle = new Set<string>();
+  private lastScan: number;
+  private stopped = false;
+
+  constructor(
+    private readonly host: RedisHost,
+    private readonly clock: Clock,
+  ) {
+    this.lastScan = clock.now();
+  }
+
+  start(): void {
+    const round = Math.min(ROUND_MAX, Math.max(ROUND_MIN, this.host.limits.retention / 3));
+    this.timer = this.clock.after(round * (0.75 + Math.random() * 0.5), () => {
+      void this.round().finally(() => {
+        if (!this.stopped) this.start();
+      });
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+
+  /** One round. Errors are told, never thrown. */
+  async round(): Promise<void> {
+    const { connection, membership, types } = this.host;
+    if (!connection.isUp) return;
+    try {
+      const idle = await this.idleGroups();
+      const all = [...types.all()];
+      for (let count = 0; count < Math.min(TYPES_A_ROUND, all.length) && !this.stopped; count++) {
+        const type = all[this.turn++ % all.length];
+        if (type !== undefined && this.isMine(type)) await this.keepSafely(type, idle);
+      }
+      if (this.clock.now() - this.lastScan >= SCAN_EVERY && this.isMine('scan')) await this.scan();
+      await membership.refresh();
+    } catch (error) {
+      this.host.readFailed('maintenance', error);
+    }
+  }
+
+  /** Processes that have been silent for too long: what is left in their inboxes goes to the dead letters. */
+  async bury(instances: readonly string[]): Promise<void> {
+    for (const instance of instances.slice(0, INBOXES_A_ROUND)) {
+      if (!this.isMine(instance)) continue;
+      try {
+        const { connection, keys } = this.host;
+        if ((await connection.run((client) => client.exists(keys.alive(instance)))) === 1) continue;
+        await this.emptyInbox(instance);
+        await connection.script('forget', [keys.instances, keys.beats, instance, '', DEAD_AFTER, keys.news]);
+      } catch (error) {
+        this.host.readFailed(`inbox of ${instance}`, error);
+      }
+    }
+  }
+
+  /** Rendezvous hashing: the live process with the highest draw. */
+  private isMine(what: string): boolean {
+    const { membership, instanceId } = this.host;
+    const draw = (instance: string): string => createHash('sha1').update(`${what} ${instance}`).digest('hex');
+    const own = draw(instanceId);
+    return membership.all().every((peer) => peer.instanceId === instanceId || draw(peer.instanceId) < own);
+  }
+
+  /** One type's trouble (a key of another kind, say) is not the others'. */
+  private async keepSafely(type: string, idle: readonly string[]): Promise<void> {
+    try {
+      await this.keep(type, idle);
+    } catch (error) {
+      this.host.readFailed(`the streams of '${type}'`, error);
+    }
+  }
+
+  private async keep(type: string, idle: readonly string[]): Promise<void> {
+    const { connection, keys, limits, membership, warn } = this.host;
+    const unheard = !membership.all().some((peer) => peer.anycast.some((pattern) => matches(pattern, type)));
+    if (unheard) {
+      const moved = Number(
+        await connection.script('expireUnhandled', [
+          keys.anycast(type),
+          keys.dead(type),
+          ANYCAST_GROUP,
+          limits.retention,
+          EXPIRE_AT_ONCE,
+          limits.reclaimAfter,
+        ]),
+      );
+      if (moved > 0) {
+        warn({
+          cause: 'dead-letter',
+          message: `${String(moved)} anycast events of '${type}' found nobody within the retention and are dead letters (unhandled)`,
+          details: { type, count: moved, reason: 'unhandled' },
+        });
+      }
+    }
+    await connection.script('trim', [keys.log(type), limits.retention, ...idle]);
+    await connection.script('trim', [keys.anycast(type), limits.retention]);
+    await this.reap(type);
+  }
+
+  /** The registry's row goes first: a publisher that comes in between finds the stream, or registers again. */
+  private async reap(type: string): Promise<void> {
+    const { connection, keys, limits, types } = this.host;
+    const log = await this.lastMs(keys.log(type));
+    const anycast = await this.lastMs(keys.anycast(type));
+    if (this.host.serverClock.now() - Math.max(log, anycast) < limits.streamTtl) return;
+    await connection.run((client) => client.hdel(keys.types, type));
+    const gone = await connection.script('reap', [keys.log(type), keys.anycast(type), limits.streamTtl]);
+    if (gone === 1) types.forget(type);
+    else await types.register(type);
+  }
+
+  private async lastMs(key: string): Promise<number> {
+    try {
+      const raw = (await this.host.connection.run((client) => client.xinfo('STREAM', key))) as unknown[];
+      return Number.parseInt(String(raw[raw.indexOf('last-generated-id') + 1]), 10);
+    } catch (error) {
+      if (error instanceof Error && error.message.includes('no such key')) return 0;
+      throw error;
+    }
+  }
+
+  private async idleGroups(): Promise<string[]> {
+    const { connection, keys, serverClock, warn } = this.host;
+    const edge = Math.floor(serverClock.now() - GROUP_IDLE);
+    const idle = await connection.run((client) => client.zrangebyscore(keys.groupBeats, '-inf', edge));
+    for (const group of idle) {
+      if (this.toldIdle.has(group)) continue;
+      this.toldIdle.add(group);
+      warn({
+        cause: 'group-idle',
+        message: `no live process has declared group '${group}' for 7 days; it no longer keeps events from being trimmed`,
+        details: { group },
+      });
+    }
+    return idle;
+  }
+
+  /** Files what is left in the inbox of a process that takes no more, and removes it. */
+  async emptyInbox(instance: string): Promise<void> {
+    const { connection, keys, warn } = this.host;
+    const stream = keys.inbox(instance);
+    for (const id of await this.unsettled(stream)) {
+      const [entry] = await connection.run((client) => client.xrange(stream, id, id));
+      const type = entry === undefined ? undefined : inboxType(entry[1]);
+      if (type === undefined) continue;
+      const row = {
+        reason: 'target-died' as const,
+        attempts: 0,
+        error: `instance ${instance} ended before it handled the event`,
+      };
+      await copyToDeadLetters(connection, { stream, id }, keys.dead(type), [row], this.clock.now());
+      await connection.run((client) => client.xdel(stream, id));
+      warn({
+        cause: 'dead-letter',
+        message: `'${type}' (${id}) is a dead letter: target-died: ${row.error}`,
+        details: { type, id, reason: row.reason },
+      });
+    }
+    await connection.run((client) => client.del(stream));
+  }
+
+  /** Ids in an inbox that were not read, or read and not settled. */
+  private async unsettled(stream: string): Promise<string[]> {
+    const { connection } = this.host;
+    if ((await connection.run((client) => client.exists(stream))) === 0) return [];
+    const groups = (await connection.run((client) => client.xinfo('GROUPS', stream))) as unknown[][];
+    const group = groups.find((row) => row[row.indexOf('name') + 1] === INBOX_GROUP);
+    const last = group === undefined ? '0-0' : String(group[group.indexOf('last-delivered-id') + 1]);
+    const pending =
+      group === undefined
+        ? []
+        : ((await connection.run((client) => client.xpending(stream, INBOX_GROUP, '-', '+', 10_000))) as [string][]);
+    const unread = await connection.run((client) => client.xrange(stream, `(${last}`, '+', 'COUNT', 10_000));
+    return [...pending.map(([id]) => id), ...unread.map(([id]) => id)];
+  }
+
+  private async scan(): Promise<void> {
+    this.lastScan = this.clock.now();
+    const { connection, keys, types } = this.host;
+    const { commands } = connection;
+    const nodes = commands.isCluster
+      ? (commands as unknown as { nodes(role: 'master'): Redis[] }).nodes('master')
+      : [commands as Redis];
+    for (const node of nodes) {
+      let cursor = '0';
+      do {
+        const [next, found] = await node.scan(cursor, 'MATCH', `${keys.prefix}{t:*}:log`, 'COUNT', 1_000);
+        cursor = next;
+        for (const key of found) {
+          const type = keys.typeOfLog(key);
+          if (type !== undefined && !types.has(type)) await types.register(type);
+        }
+      } while (cursor !== '0' && !this.stopped);
+    }
+  }
+}
+
+function inboxType(fields: readonly string[]): string | undefined {
+  try {
+    const row: unknown = JSON.parse(fields[fields.indexOf('ce') + 1] ?? '');
+    return Array.isArray(row) && typeof row[9] === 'string' ? row[9] : 'unknown';
+  } catch {
+    return 'unknown';
+  }
+}

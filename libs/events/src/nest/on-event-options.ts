@@ -1,0 +1,56 @@
+/** How a handler listens. An unknown option is an error at start. */
+export interface OnEventOptions {
+  /**
+   * Name in logs and dead letters, unique within a group: 1 to 128 characters without spaces and braces.
+   * Defaults to `Class.method`; the second decorator of a method on the same bus and group is `Class.method#2`, and so on
+   * from top to bottom.
+   */
+  readonly name?: string;
+  /** The bus to listen on; one that does not exist is an error at start. Defaults to `'default'`. */
+  readonly bus?: string;
+  /**
+   * Durable group: each event goes once to the group, and the member that takes it runs every matching handler of the group.
+   * `true` is the bus's own `group`. Defaults to none: every process gets every event.
+   */
+  readonly group?: string | true;
+  /**
+   * Where a group's pattern begins the first time it is declared, a process handler at start: with what comes, or with what
+   * is retained. Defaults to `'new'`.
+   */
+  readonly startFrom?: 'new' | 'earliest';
+  /** Events handled at once in this process. Defaults to the bus's `concurrency`. */
+  readonly concurrency?: number;
+  /** May answer `publishAndWait`. Defaults to true for patterns without wildcards. */
+  readonly reply?: boolean;
+  /** Handles one event, then listens no more; not together with `group`. Defaults to false. */
+  readonly once?: boolean;
+}
+
+type Check = readonly [accepted: string, fits: (value: unknown) => boolean];
+
+const TEXT: Check = ['text', (value) => typeof value === 'string'];
+const SWITCH: Check = ['true or false', (value) => typeof value === 'boolean'];
+
+/** What is checked here; the rest is checked where the handler is declared. */
+const KNOWN: Readonly<Record<keyof OnEventOptions, Check | undefined>> = {
+  name: TEXT,
+  bus: TEXT,
+  group: undefined,
+  startFrom: undefined,
+  concurrency: undefined,
+  reply: SWITCH,
+  once: SWITCH,
+};
+
+/** What is wrong with the options of an `@OnEvent`, in words. */
+export function optionProblems(options: unknown): string[] {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    return ["the options must be an object; several patterns go into one array: @OnEvent(['a', 'b'])."];
+  }
+  return Object.entries(options).flatMap(([key, value]): string[] => {
+    if (!Object.hasOwn(KNOWN, key)) return [`unknown option '${key}'; known: ${Object.keys(KNOWN).join(', ')}.`];
+    const check = KNOWN[key as keyof OnEventOptions];
+    if (value === undefined || check === undefined || check[1](value)) return [];
+    return [`option ${key}: got a value of type ${typeof value}; accepted: ${check[0]}.`];
+  });
+}

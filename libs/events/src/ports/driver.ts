@@ -1,0 +1,150 @@
+import type { Clock } from '../core/clock.js';
+import type { Delivery, Reply, Verdict } from '../core/delivery.js';
+import type { EventEnvelope } from '../core/envelope.js';
+import type { EventsLogger } from './logger.js';
+
+/**
+ * A backend of a bus. One instance serves one bus of one process, from `open` to `close`.
+ *
+ * Rules for every driver; the conformance suite checks them:
+ * - every method but `open` before `open` has resolved, and every method after `close`, rejects with `BusClosedError`;
+ * - `close` twice is once; `close` settles nothing and hands nothing over: the consumer has drained before;
+ * - nothing is delivered inside a call of `publish`, `attach` or `request`: always later;
+ * - a failure of one entry never ends the flow of the others.
+ */
+export interface EventDriver {
+  readonly capabilities: DriverCapabilities;
+
+  /**
+   * Connects and claims the instance id. Notes the position at which sources with `startFrom: 'open'` begin.
+   * @throws BackendUnavailableError when the backend is not there within the connect timeout
+   * @throws InstanceIdInUseError when another live process holds `host.instanceId`
+   */
+  open(host: DriverHost): Promise<void>;
+
+  /**
+   * Stores an event where its mode says. Resolves when it is stored, and never when it is not.
+   * Returns the time of storing, in milliseconds since the epoch. Events of one type of one publisher keep their order.
+   * `preferLocal` (anycast): this process takes it if it can, as far as the backend can arrange that.
+   * @throws BackendUnavailableError, BackendError, StreamFullError, EventsOverloadedError, NoSuchInstanceError (unicast)
+   */
+  publish(event: EventEnvelope, preferLocal?: boolean): number | Promise<number>;
+
+  /** Begins to receive for one subscriber: nothing until `listen`, but for an inbox. */
+  attach(spec: SourceSpec, sink: Sink): Promise<Source>;
+
+  /**
+   * Sends a request to one other live process that answers `event.type` and waits for the reply.
+   * `timeout` in milliseconds; `signal` ends the wait.
+   * @throws NoHandlerError after re-reading who is alive; RequestTimeoutError; WaitAbortedError; ResponderLostError
+   */
+  request(event: EventEnvelope, timeout: number, signal?: AbortSignal): Promise<Reply>;
+
+  /** The processes that are alive, this one among them. */
+  members(): Promise<readonly Member[]>;
+
+  /** Leaves and disconnects what it opened itself. */
+  close(): Promise<void>;
+}
+
+/** What a driver can do; the conformance suite picks its tests by it. */
+export interface DriverCapabilities {
+  readonly name: string;
+  /** Stored events outlive the process. */
+  readonly durable: boolean;
+  /** Other processes can take part. */
+  readonly distributed: boolean;
+}
+
+/** What a driver gets from the bus that it serves. */
+export interface DriverHost {
+  readonly bus: string;
+  readonly service: string;
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly logger: EventsLogger;
+  /** Tells people and programs about trouble that no caller can be told about. Never throws. */
+  warn(warning: DriverWarning): void;
+}
+
+/** Trouble in the background. `cause` is a stable word for programs. */
+export interface DriverWarning {
+  readonly cause:
+    | 'gap'
+    | 'drop'
+    | 'dead-letter'
+    | 'connection'
+    | 'reclaimed'
+    | 'group-lost'
+    | 'group-idle'
+    | 'server-settings'
+    | 'types'
+    | 'internal';
+  readonly message: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Whom a source receives for.
+ * - `process`: every broadcast event, once for this process; nothing to settle.
+ * - `group`: the broadcast events that this member of the durable group takes.
+ * - `anycast`: the anycast events that this process takes, of the one anycast group of each type.
+ * - `inbox`: the unicast events for this process, of every type; has no patterns.
+ * - `requests`: the requests that this process is asked to answer.
+ */
+export type SourceSpec =
+  { readonly kind: 'process' | 'anycast' | 'inbox' | 'requests' } | { readonly kind: 'group'; readonly group: string };
+
+/** `open`: what came after the driver opened; `new`: what comes after the call; `earliest`: all that is retained. */
+export type StartFrom = 'open' | 'new' | 'earliest';
+
+/** The consumer's side of a source. */
+export interface Sink {
+  /** How many more deliveries are welcome now. A driver never hands over more. */
+  room(): number;
+  /** Hands one over. Never throws. Returns before the handlers have run. */
+  deliver(delivery: Delivery): void;
+  /** The claim on a delivery that is still being handled is lost to somebody else. */
+  revoke(delivery: Delivery): void;
+}
+
+/** Tells which deliveries came after a pattern was added; `undefined` in place of a gate: all of them. */
+export interface Gate {
+  admits(delivery: Delivery): boolean;
+  /** True when it will never refuse again. */
+  readonly spent: boolean;
+}
+
+/** The driver's side of a source. */
+export interface Source {
+  /**
+   * Adds a pattern (twice is once). A pattern added to a `process` source counts from this call on: events of before
+   * that are still on their way do not pass the gate. For a group, `startFrom` applies if the pattern is new to the group.
+   */
+  listen(pattern: string, startFrom: StartFrom): Promise<Gate | undefined>;
+  /** Removes a pattern; an unknown one does nothing. What is in flight stays in flight. */
+  unlisten(pattern: string): Promise<void>;
+  /** Says that `room()` has grown from nothing. */
+  pull(): void;
+  /**
+   * Ends a delivery: acknowledgement and dead letters together, or release for others, or the reply to a request.
+   * Called once a delivery. Resolves when the backend has it; a lost claim is not an error. For `process`: does nothing.
+   */
+  settle(delivery: Delivery, verdict: Verdict): void | Promise<void>;
+  /** Takes nothing more; resolves when nothing more will be delivered. What is in flight may still be settled. */
+  pause(): Promise<void>;
+  /** Pauses, and ends the subscription of this process. Never drops pending entries: they go to other members. */
+  close(): Promise<void>;
+}
+
+/** A live process on the bus. */
+export interface Member {
+  readonly instanceId: string;
+  readonly service: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** What it answers requests of. */
+  readonly answers: readonly string[];
+  /** Its groups, with their patterns. */
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+}
