@@ -1,9 +1,6 @@
-import { afterAll, beforeAll, describe, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { defineConformanceSuite, redisHarness, REDIS_CAPABILITIES } from 'nestjs-cardinal/testing';
 import { startCluster, type ClusterHandle } from '../support/redis.js';
-
-// Known and open: on a busy machine a cluster's first connection can be lost once, and the poll may beat preferLocal.
-jest.retryTimes(3, { logErrorsBeforeRetry: true });
 
 let cluster: ClusterHandle;
 beforeAll(async () => {

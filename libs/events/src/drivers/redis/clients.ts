@@ -1,12 +1,13 @@
-import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import type { AbstractConnector, Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { ResolvedBusOptions } from '../../ports/options.js';
 import { InvalidOptionError, MissingDependencyError } from '../../core/errors.js';
+import { anyNodeOf } from './cluster-node-connector.js';
 import { parseRedisUrl, type RedisAddress } from './url.js';
 
 export type { Cluster, Redis };
 export type Client = Redis | Cluster;
 
-/** The clients of one bus. On a cluster they are one: ioredis keeps its subscriber beside it. */
+/** The clients of one bus. */
 export interface Clients {
   readonly commands: Client;
   readonly subscriber: Client;
@@ -35,7 +36,8 @@ const SETTINGS = {
 } satisfies RedisOptions;
 
 /** What is used of the package. Its own constructor types tell apart reply modes that are not used here. */
-interface Module {
+export interface Module {
+  readonly AbstractConnector: typeof AbstractConnector;
   readonly Redis: new (options: RedisOptions) => Redis;
   readonly Cluster: new (nodes: readonly unknown[], options: ClusterOptions) => Cluster;
 }
@@ -45,17 +47,19 @@ interface Module {
  * @throws MissingDependencyError, EventsConfigError, InvalidOptionError
  */
 export async function createClients(options: ResolvedBusOptions): Promise<Clients> {
-  if (options.connection !== undefined) return duplicates(options.connection as unknown as Client);
+  const given = options.connection as unknown as Client | undefined;
+  if (given !== undefined && !given.isCluster)
+    return pair(() => (given as Redis).duplicate({ ...SETTINGS, ...protocol2() }));
   const ioredis = await loadClientPackage();
   const named = (role: string): RedisOptions => ({
     ...SETTINGS,
     ...protocol2(),
     connectionName: `cardinal:${options.name}:${role}`,
   });
+  if (given !== undefined) return likeCluster(ioredis, given as Cluster, named);
   if (options.redis !== undefined) return fromOptions(ioredis, options.redis, named);
   const address = parseRedisUrl(options.url ?? 'redis://127.0.0.1:6379');
-  if (address.kind === 'cluster')
-    return oneCluster(new ioredis.Cluster([...address.nodes], clusterOptions(named('cluster'), auth(address))));
+  if (address.kind === 'cluster') return ofCluster(ioredis, [...address.nodes], {}, auth(address), named);
   const place = address.kind === 'sentinel' ? sentinel(address) : { ...address.nodes[0] };
   const common = { ...place, ...auth(address), ...(address.db === undefined ? {} : { db: address.db }) };
   return pair((role) => new ioredis.Redis({ ...common, ...named(role) }));
@@ -87,34 +91,49 @@ function fromOptions(
   const { nodes, ...rest } = given as { nodes?: unknown };
   if (Array.isArray(nodes)) {
     const { redisOptions, ...cluster } = rest as ClusterOptions;
-    const merged = clusterOptions(named('cluster'), redisOptions ?? {});
-    return oneCluster(new ioredis.Cluster(nodes as unknown[], { ...cluster, ...merged }));
+    return ofCluster(ioredis, nodes as unknown[], cluster, redisOptions ?? {}, named);
   }
   return pair((role) => new ioredis.Redis({ ...(rest as RedisOptions), ...named(role) }));
 }
 
-function duplicates(connection: Client): Clients {
-  if (connection.isCluster) {
-    const cluster = connection as Cluster;
-    const options = clusterOptions({ ...SETTINGS, ...protocol2() }, cluster.options.redisOptions ?? {});
-    return oneCluster(cluster.duplicate(undefined, options as never));
-  }
-  return pair(() => (connection as Redis).duplicate({ ...SETTINGS, ...protocol2() }));
+function likeCluster(ioredis: Module, given: Cluster, named: (role: string) => RedisOptions): Clients {
+  const redisOptions = given.options.redisOptions ?? {};
+  const cluster = given.duplicate(undefined, clusterOptions(named('commands'), redisOptions) as never);
+  return withSubscriber(ioredis, cluster, redisOptions, named);
 }
 
 function pair(make: (role: string) => Redis): Clients {
   return { commands: make('commands'), subscriber: make('subscriber'), cluster: false };
 }
 
-function oneCluster(cluster: Cluster): Clients {
-  return { commands: cluster, subscriber: cluster, cluster: true };
+function ofCluster(
+  ioredis: Module,
+  nodes: readonly unknown[],
+  options: ClusterOptions,
+  redisOptions: RedisOptions,
+  named: (role: string) => RedisOptions,
+): Clients {
+  const merged = { ...options, ...clusterOptions(named('commands'), redisOptions) };
+  return withSubscriber(ioredis, new ioredis.Cluster(nodes, merged), redisOptions, named);
+}
+
+/** A cluster passes messages on to all nodes. The client's own subscriber loses them without a word when it reconnects. */
+function withSubscriber(
+  ioredis: Module,
+  cluster: Cluster,
+  redisOptions: RedisOptions,
+  named: (role: string) => RedisOptions,
+): Clients {
+  const options = { ...redisOptions, ...named('subscriber'), Connector: anyNodeOf(cluster, ioredis) };
+  return { commands: cluster, subscriber: new ioredis.Redis(options), cluster: true };
 }
 
 function clusterOptions(settings: RedisOptions, given: RedisOptions): ClusterOptions {
   const { lazyConnect, retryStrategy, ...node } = settings;
   return {
     lazyConnect: lazyConnect ?? true,
-    enableOfflineQueue: false,
+    // The first commands wait for the connection to their node. Nothing is sent while the cluster is not ready.
+    enableOfflineQueue: true,
     // 0: a lost connection fails the command instead of sending it again behind our back.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,

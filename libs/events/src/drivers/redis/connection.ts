@@ -9,6 +9,8 @@ import { serverProblems, serverVersion } from './server-check.js';
 
 /** How long the start waits for the server, ms. */
 export const CONNECT_TIMEOUT = 10_000;
+/** How long a caller waits for a lost connection, ms. A blip is ridden out, an outage is told. */
+export const GRACE = 2_000;
 /** Between two signs of life, and how long one may take before the connection is taken for dead, ms. */
 const PING_INTERVAL = 3_000;
 const PING_TIMEOUT = 10_000;
@@ -54,7 +56,7 @@ export class Connection {
 
   /** @throws BackendUnavailableError within the connect timeout; UnsupportedError when the server is too old */
   async open(): Promise<void> {
-    for (const client of new Set([this.commands, this.subscriber])) {
+    for (const client of [this.commands, this.subscriber]) {
       client.on('error', (error: unknown) => {
         this.lastError = error;
       });
@@ -119,14 +121,15 @@ export class Connection {
     return this.run((client) => callScript(client, name, args));
   }
 
-  /** Calls a script again and again until it is answered; it may run twice. */
-  persistScript(name: ScriptName, args: readonly Argument[]): Promise<unknown> {
-    return this.persist((client) => callScript(client, name, args));
+  /** Calls a script again and again until it is answered; it may run twice. See `persist`. */
+  persistScript(name: ScriptName, args: readonly Argument[], limit?: number): Promise<unknown> {
+    return this.persist((client) => callScript(client, name, args), limit);
   }
 
   /** Runs a command. Not repeated. @throws BackendUnavailableError when it cannot be known whether it ran */
   async run<T>(command: (client: Client) => Promise<T>): Promise<T> {
-    if (!this.up) throw this.unavailable('not-stored');
+    // A client may know of the loss before it says so.
+    if (!this.up || this.commands.status !== 'ready') throw this.unavailable('not-stored');
     try {
       return await command(this.commands);
     } catch (error) {
@@ -134,15 +137,21 @@ export class Connection {
     }
   }
 
-  /** Runs a command that may run twice, again and again until it is answered. @throws BusClosedError, the server's errors */
-  async persist<T>(command: (client: Client) => Promise<T>): Promise<T> {
+  /**
+   * Runs a command that may run twice, again and again until it is answered; for `limit` ms where one is given.
+   * @throws BusClosedError, the server's errors; with a limit BackendUnavailableError
+   */
+  async persist<T>(command: (client: Client) => Promise<T>, limit = Infinity): Promise<T> {
+    const end = this.clock.now() + limit;
     for (;;) {
       if (this.closed) throw new BusClosedError(this.bus);
       try {
         return await this.run(command);
       } catch (error) {
         if (!isEventsError(error, 'BACKEND_UNAVAILABLE') && !isPassing(error)) throw error;
-        await this.pause(error);
+        const left = end - this.clock.now();
+        if (left <= 0) throw error;
+        await this.pause(error, left);
       }
     }
   }
@@ -159,7 +168,8 @@ export class Connection {
     const fresh = channels.filter((channel) => !this.channels.has(channel));
     if (fresh.length === 0) return;
     for (const channel of fresh) this.channels.add(channel);
-    if (this.up) await this.subscriber.subscribe(...fresh).catch(() => undefined);
+    // What the connection loses meanwhile is subscribed again when it is restored.
+    await this.persist(() => this.subscriber.subscribe(...fresh));
   }
 
   async unsubscribe(...channels: string[]): Promise<void> {
@@ -181,9 +191,7 @@ export class Connection {
     this.closed = true;
     this.ping?.cancel();
     this.wake();
-    await Promise.all(
-      [...new Set([this.commands, this.subscriber])].map((client) => client.quit().catch(() => undefined)),
-    );
+    await Promise.all([this.commands, this.subscriber].map((client) => client.quit().catch(() => undefined)));
     this.disconnect();
   }
 
@@ -194,7 +202,7 @@ export class Connection {
     this.ping?.cancel();
     this.wake();
     this.commands.disconnect();
-    if (this.subscriber !== this.commands) this.subscriber.disconnect();
+    this.subscriber.disconnect();
   }
 
   private changed(): void {
@@ -234,10 +242,10 @@ export class Connection {
     for (const resolve of waiting) resolve();
   }
 
-  private async pause(error: unknown): Promise<void> {
+  private async pause(error: unknown, limit = PING_TIMEOUT): Promise<void> {
     this.lastError = error;
     await this.rest();
-    if (!this.up) await this.whenUp(PING_TIMEOUT);
+    if (!this.up) await this.whenUp(Math.min(limit, PING_TIMEOUT));
   }
 
   /** A server that is connected and silent is found out: without it nothing would end the wait for an answer. */
@@ -249,17 +257,14 @@ export class Connection {
         return;
       }
       let answered = false;
-      const ping = Promise.all([
-        this.commands.ping(),
-        this.subscriber === this.commands ? undefined : this.subscriber.ping(),
-      ]);
+      const ping = Promise.all([this.commands.ping(), this.subscriber.ping()]);
       const timer = this.clock.after(PING_TIMEOUT, () => {
         if (answered) return;
         this.hooks.warn({
           cause: 'connection',
           message: `Redis did not answer a PING within ${String(PING_TIMEOUT)} ms; reconnecting`,
         });
-        for (const client of new Set([this.commands, this.subscriber])) client.disconnect(true);
+        for (const client of [this.commands, this.subscriber]) client.disconnect(true);
       });
       void ping
         .catch(() => undefined)
@@ -272,7 +277,7 @@ export class Connection {
   }
 
   private async checkServer(): Promise<void> {
-    const info = await this.run((client) => client.info());
+    const info = await this.persist((client) => client.info(), CONNECT_TIMEOUT);
     const version = serverVersion(info);
     if (version !== undefined && version < 7) {
       this.disconnect();

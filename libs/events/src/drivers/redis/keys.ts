@@ -58,6 +58,11 @@ export class Keys {
     return `${this.prefix}{i:${instance}}:alive`;
   }
 
+  /** STRING with expiry: the process that files what is left in an inbox. */
+  undertaker(instance: string): string {
+    return `${this.prefix}{i:${instance}}:undertaker`;
+  }
+
   /** STRING with expiry: body of a large request or reply. */
   body(id: string): string {
     return `${this.prefix}{b:${id}}:body`;

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.js';
+import { GRACE, type Connection } from './connection.js';
 import { INLINE_BODY, writeFrame, type Frame } from './frames.js';
 import type { Keys } from './keys.js';
 
@@ -39,7 +39,7 @@ export class Mailer {
   async body(id: string, text: string, expiry: number): Promise<string> {
     if (text.length <= INLINE_BODY) return text;
     const key = this.keys.body(id);
-    await this.connection.run((client) => client.set(key, text, 'PX', Math.max(1, Math.ceil(expiry))));
+    await this.connection.persist((client) => client.set(key, text, 'PX', Math.max(1, Math.ceil(expiry))), GRACE);
     return `@${key}`;
   }
 
@@ -48,7 +48,7 @@ export class Mailer {
     if (!body.startsWith('@')) return body;
     const key = body.slice(1);
     if (!key.startsWith(`${this.keys.prefix}{b:`)) return undefined;
-    return (await this.connection.run((client) => client.get(key))) ?? undefined;
+    return (await this.connection.persist((client) => client.get(key), GRACE)) ?? undefined;
   }
 
   private send(instance: string, letters: readonly Letter[]): void {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock, Timer } from '../../core/clock.js';
 import { matches } from '../../core/pattern.js';
 import type { Redis } from 'ioredis';
-import { copyToDeadLetters } from './dead-letters.js';
+import { copyToDeadLetters, type EntryPlace } from './dead-letters.js';
 import { ANYCAST_GROUP, INBOX_GROUP } from './keys.js';
 import { DEAD_AFTER } from './membership.js';
 import type { RedisHost } from './redis-host.js';
@@ -13,6 +13,9 @@ const ROUND_MAX = 10_000;
 /** Types and inboxes a round; groups that nobody declares for this long stop holding the trim, ms. */
 const TYPES_A_ROUND = 200;
 const INBOXES_A_ROUND = 10;
+/** Entries of a dead process's inbox that are filed at once, and how long the right to do it lasts without renewal, ms. */
+const INBOX_CHUNK = 100;
+const UNDERTAKER_LEASE = 30_000;
 const GROUP_IDLE = 7 * 24 * 3_600_000;
 /** Between two searches for streams that foreign producers made without registering their type, ms. */
 const SCAN_EVERY = 300_000;
@@ -76,7 +79,7 @@ export class Maintenance {
       try {
         const { connection, keys } = this.host;
         if ((await connection.run((client) => client.exists(keys.alive(instance)))) === 1) continue;
-        await this.emptyInbox(instance);
+        if (!(await this.emptyInbox(instance))) continue;
         await connection.script('forget', [keys.instances, keys.beats, instance, '', DEAD_AFTER, keys.news]);
       } catch (error) {
         this.host.readFailed(`inbox of ${instance}`, error);
@@ -166,31 +169,43 @@ export class Maintenance {
     return idle;
   }
 
-  /** Files what is left in the inbox of a process that takes no more, and removes it. */
-  async emptyInbox(instance: string): Promise<void> {
-    const { connection, keys, warn } = this.host;
+  /**
+   * Files what is left in the inbox of a process that takes no more, and removes it; false while another process does.
+   * Where that one dies between filing and removing, up to a chunk is filed twice.
+   */
+  async emptyInbox(instance: string): Promise<boolean> {
+    const { connection, keys, instanceId } = this.host;
     const stream = keys.inbox(instance);
-    for (const id of await this.unsettled(stream)) {
-      const [entry] = await connection.run((client) => client.xrange(stream, id, id));
-      const type = entry === undefined ? undefined : inboxType(entry[1]);
-      if (type === undefined) continue;
-      const row = {
-        reason: 'target-died' as const,
-        attempts: 0,
-        error: `instance ${instance} ended before it handled the event`,
-      };
-      await copyToDeadLetters(connection, { stream, id }, keys.dead(type), [row], this.clock.now());
-      await connection.run((client) => client.xdel(stream, id));
-      warn({
-        cause: 'dead-letter',
-        message: `'${type}' (${id}) is a dead letter: target-died: ${row.error}`,
-        details: { type, id, reason: row.reason },
-      });
+    const lease = keys.undertaker(instance);
+    const taken = await connection.run((client) => client.set(lease, instanceId, 'PX', UNDERTAKER_LEASE, 'NX'));
+    if (taken === null) return false;
+    for (let ids = await this.unsettled(stream); ids.length > 0; ids = await this.unsettled(stream)) {
+      await Promise.all(ids.map((id) => this.fileUnhandled(instance, { stream, id })));
+      await connection.run((client) => client.xack(stream, INBOX_GROUP, ...ids));
+      await connection.run((client) => client.xdel(stream, ...ids));
+      await connection.run((client) => client.pexpire(lease, UNDERTAKER_LEASE));
     }
     await connection.run((client) => client.del(stream));
+    return true;
   }
 
-  /** Ids in an inbox that were not read, or read and not settled. */
+  private async fileUnhandled(instance: string, place: EntryPlace): Promise<void> {
+    const { connection, keys, warn } = this.host;
+    const { stream, id } = place;
+    const [entry] = await connection.run((client) => client.xrange(stream, id, id));
+    if (entry === undefined) return;
+    const type = inboxType(entry[1]);
+    const reason = 'target-died' as const;
+    const error = `instance ${instance} ended before it handled the event`;
+    await copyToDeadLetters(connection, place, keys.dead(type), [{ reason, attempts: 0, error }], this.clock.now());
+    warn({
+      cause: 'dead-letter',
+      message: `'${type}' (${id}) is a dead letter: ${reason}: ${error}`,
+      details: { type, id, reason },
+    });
+  }
+
+  /** Some of the ids in an inbox that were not read, or read and not settled. */
   private async unsettled(stream: string): Promise<string[]> {
     const { connection } = this.host;
     if ((await connection.run((client) => client.exists(stream))) === 0) return [];
@@ -200,8 +215,10 @@ export class Maintenance {
     const pending =
       group === undefined
         ? []
-        : ((await connection.run((client) => client.xpending(stream, INBOX_GROUP, '-', '+', 10_000))) as [string][]);
-    const unread = await connection.run((client) => client.xrange(stream, `(${last}`, '+', 'COUNT', 10_000));
+        : ((await connection.run((client) => client.xpending(stream, INBOX_GROUP, '-', '+', INBOX_CHUNK))) as [
+            string,
+          ][]);
+    const unread = await connection.run((client) => client.xrange(stream, `(${last}`, '+', 'COUNT', INBOX_CHUNK));
     return [...pending.map(([id]) => id), ...unread.map(([id]) => id)];
   }
 
@@ -226,7 +243,7 @@ export class Maintenance {
   }
 }
 
-function inboxType(fields: readonly string[]): string | undefined {
+function inboxType(fields: readonly string[]): string {
   try {
     const row: unknown = JSON.parse(fields[fields.indexOf('ce') + 1] ?? '');
     return Array.isArray(row) && typeof row[9] === 'string' ? row[9] : 'unknown';

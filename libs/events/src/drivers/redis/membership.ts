@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../core/clock.js';
 import { InstanceIdInUseError } from '../../core/errors.js';
 import { matches } from '../../core/pattern.js';
 import type { Member } from '../../ports/driver.js';
-import type { Connection } from './connection.js';
+import { CONNECT_TIMEOUT, GRACE, type Connection } from './connection.js';
 import type { Keys } from './keys.js';
 import type { ServerClock } from './server-clock.js';
 
@@ -58,14 +58,15 @@ export class Membership {
 
   /** Claims the instance id. @throws InstanceIdInUseError when its holder is alive */
   async join(): Promise<void> {
-    const { instanceId, bus, clock } = this.host;
+    const { instanceId, bus, clock, connection } = this.host;
     // A holder that died a moment ago still looks alive: wait for its next beat, or for its end.
-    let age = await this.beat();
+    const beat = (): Promise<number | undefined> => connection.persist(() => this.beat(), CONNECT_TIMEOUT);
+    let age = await beat();
     while (age !== undefined) {
       await new Promise<void>((resolve) => {
         clock.after(BEAT / 4, resolve, 'awaited');
       });
-      const next = await this.beat();
+      const next = await beat();
       if (next !== undefined && next < age) throw new InstanceIdInUseError(instanceId, bus);
       age = next;
     }
@@ -93,7 +94,8 @@ export class Membership {
   /** Reads who is alive. */
   async refresh(): Promise<readonly Peer[]> {
     const { connection, keys, serverClock } = this.host;
-    const [now, living, dead] = (await connection.script('members', [keys.instances, keys.beats, DEAD_AFTER])) as [
+    const args = [keys.instances, keys.beats, DEAD_AFTER];
+    const [now, living, dead] = (await connection.persistScript('members', args, GRACE)) as [
       string,
       string[],
       string[],
@@ -142,13 +144,14 @@ export class Membership {
     this.stop();
     const { connection, keys, instanceId } = this.host;
     await this.announcing?.catch(() => undefined);
-    await connection.run((client) => client.del(keys.alive(instanceId)));
+    await connection.persist((client) => client.del(keys.alive(instanceId)), GRACE);
   }
 
   /** Leaves the list, so that others need not wait for the silence. */
   async leave(): Promise<void> {
     const { connection, keys, instanceId } = this.host;
-    await connection.script('forget', [keys.instances, keys.beats, instanceId, this.token, DEAD_AFTER, keys.news]);
+    const args = [keys.instances, keys.beats, instanceId, this.token, DEAD_AFTER, keys.news];
+    await connection.persistScript('forget', args, GRACE);
   }
 
   stop(): void {

@@ -3,7 +3,7 @@ import { EventsOverloadedError, NoSuchInstanceError, StreamFullError } from '../
 import type { DriverWarning } from '../../ports/driver.js';
 import type { Batch } from './batch.js';
 import { packAttributes, packOrigin } from './codec.js';
-import type { Connection } from './connection.js';
+import { GRACE, type Connection } from './connection.js';
 import { ANYCAST_GROUP, type Keys } from './keys.js';
 import { PublishLane, type BatchReply, type LaneHost, type LaneTarget } from './publish-lane.js';
 import { ignoreBusyGroup } from './reply-errors.js';
@@ -17,8 +17,6 @@ const MAX_BUFFERED = 100_000;
 const MAX_BUFFERED_SIZE = 64 * (1 << 20);
 /** Idle lanes that are kept. */
 const MAX_LANES = 1_000;
-/** How long a publish waits for a lost connection, ms. A blip is ridden out, an outage is told. */
-const GRACE = 2_000;
 
 export interface PublisherHost {
   readonly bus: string;

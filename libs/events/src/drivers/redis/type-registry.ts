@@ -1,6 +1,6 @@
 import { matches } from '../../core/pattern.js';
 import type { DriverWarning, StartFrom } from '../../ports/driver.js';
-import type { Connection } from './connection.js';
+import { GRACE, type Connection } from './connection.js';
 import type { Keys } from './keys.js';
 import { ignoreBusyGroup } from './reply-errors.js';
 
@@ -50,10 +50,10 @@ export class TypeRegistry {
   /** Reads the registry where it has changed since the last time. */
   async refresh(force = false): Promise<void> {
     const { connection, keys } = this.host;
-    const last = (await connection.run((client) => client.get(keys.typeCounter))) ?? '';
+    const last = (await connection.persist((client) => client.get(keys.typeCounter), GRACE)) ?? '';
     if (Number(last) < Number(this.last)) this.host.lost();
     if (last === this.last && !force) return;
-    this.learn(flat(await connection.run((client) => client.hgetall(keys.types))));
+    this.learn(flat(await connection.persist((client) => client.hgetall(keys.types), GRACE)));
     this.last = last;
   }
 
