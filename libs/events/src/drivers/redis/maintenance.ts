@@ -183,7 +183,7 @@ export class Maintenance {
       await Promise.all(ids.map((id) => this.fileUnhandled(instance, { stream, id })));
       await connection.run((client) => client.xack(stream, INBOX_GROUP, ...ids));
       await connection.run((client) => client.xdel(stream, ...ids));
-      await connection.run((client) => client.pexpire(lease, UNDERTAKER_LEASE));
+      await connection.run((client) => client.set(lease, instanceId, 'PX', UNDERTAKER_LEASE));
     }
     await connection.run((client) => client.del(stream));
     return true;
