@@ -36,7 +36,7 @@ const SETTINGS = {
 } satisfies RedisOptions;
 
 /** What is used of the package. Its own constructor types tell apart reply modes that are not used here. */
-export interface Module {
+interface Module {
   readonly AbstractConnector: typeof AbstractConnector;
   readonly Redis: new (options: RedisOptions) => Redis;
   readonly Cluster: new (nodes: readonly unknown[], options: ClusterOptions) => Cluster;
@@ -124,7 +124,7 @@ function withSubscriber(
   redisOptions: RedisOptions,
   named: (role: string) => RedisOptions,
 ): Clients {
-  const options = { ...redisOptions, ...named('subscriber'), Connector: anyNodeOf(cluster, ioredis) };
+  const options = { ...redisOptions, ...named('subscriber'), Connector: anyNodeOf(cluster, ioredis.AbstractConnector) };
   return { commands: cluster, subscriber: new ioredis.Redis(options), cluster: true };
 }
 

@@ -1,7 +1,6 @@
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { AbstractConnector, Cluster, RedisOptions } from 'ioredis';
-import type { Module } from './clients.js';
 
 /** How long a connection that was ended may linger, ms. */
 const DISCONNECT_TIMEOUT = 2_000;
@@ -10,10 +9,10 @@ type Connector = new (options: unknown) => AbstractConnector;
 type Stream = Awaited<ReturnType<AbstractConnector['connect']>>;
 
 /** Makes a plain client connect to some node of the cluster, to another one at each try. */
-export function anyNodeOf(cluster: Cluster, { AbstractConnector }: Module): Connector {
+export function anyNodeOf(cluster: Cluster, base: typeof AbstractConnector): Connector {
   let turn = Math.floor(Math.random() * 1_000);
 
-  return class extends AbstractConnector {
+  return class extends base {
     constructor() {
       super(DISCONNECT_TIMEOUT);
     }
