@@ -1,10 +1,10 @@
 'use strict';
 
-// The arrows of the library: core <- ports <- pipeline | bus | consumer | cards | schedule | history | drivers/* <- nest.
+// The arrows of the library: core <- ports <- validation <- pipeline | bus | consumer | cards | schedule | history | drivers/* <- nest.
 // `runtime` wires them all; `config` resolves the options; `testing` may look at everything but nest.
 const SRC = '^libs/events/src/';
 const SPEC = '\\.spec\\.ts$';
-const MIDDLE = '(?:pipeline|bus|consumer|cards|schedule|history)';
+const MIDDLE = '(?:validation|pipeline|bus|consumer|cards|schedule|history)';
 const inside = (folders) => `${SRC}${folders}/`;
 /** A package, whether it is installed or not. */
 const npm = (names) => `(?:^|node_modules/)(?:${names})(?:/|$)`;
@@ -62,7 +62,7 @@ module.exports = {
     {
       name: 'middle-knows-no-outer-layer',
       comment:
-        'pipeline, bus, consumer, cards, schedule, history: no driver, no wiring, no options resolution, no Nest.',
+        'validation, pipeline, bus, consumer, cards, schedule, history: no driver, no wiring, no options resolution, no Nest.',
       severity: 'error',
       from: { path: inside(MIDDLE), pathNot: SPEC },
       to: { path: SRC, pathNot: inside(`(?:core|ports|${MIDDLE})`) },

@@ -44,7 +44,7 @@ const config: Config = {
   maxWorkers: 2,
   coverageProvider: 'v8',
   coverageDirectory: 'coverage',
-  collectCoverageFrom: ['libs/events/src/**/*.ts', '!**/*.spec.ts', '!**/scripts.generated.ts'],
+  collectCoverageFrom: ['libs/events/src/**/*.ts', '!**/*.spec.ts', '!**/*.spec-kit.ts', '!**/scripts.generated.ts'],
   projects: [
     {
       ...source,

@@ -348,12 +348,15 @@ describe('a start that fails', () => {
       unlisten: async () => {},
       pull: () => {},
       settle: () => {},
+      alone: async () => 0,
       pause: async () => {},
       close: async () => {},
     };
     return {
       capabilities: { name: 'fake', durable: false, distributed: false },
       open: async () => act('open'),
+      deadLetters: undefined as never,
+      idempotency: undefined as never,
       publish: () => 0,
       attach: async () => {
         await act('attach');

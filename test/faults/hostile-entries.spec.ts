@@ -1,27 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { describe, expect, it } from '@jest/globals';
 import { isEventsError, type EventBus, type EventContext } from 'nestjs-cardinal';
-import { startRedis, type RedisHandle } from '../support/redis.js';
-import { Buses, Lines, numbers, random, reaches, settled } from './kit.js';
+import { Lines, numbers, payloads, reaches, refusal, seeded } from './kit.js';
+import { oneRedis, settled } from './one-redis.js';
 
-let server: RedisHandle;
-let raw: Redis;
-const buses = new Buses();
+const redis = oneRedis();
+const { buses } = redis;
 const LOG = 'events:{t:a.b}:log';
 const DEAD = 'events:{t:a.b}:dead';
-
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-});
-afterEach(async () => {
-  await buses.close();
-  await raw.flushall();
-});
-afterAll(async () => {
-  await raw.quit();
-  await server.stop('SIGKILL');
-});
 
 interface Seen {
   readonly payload: unknown;
@@ -37,7 +22,7 @@ async function listeners(): Promise<{
   good(tag: string): Promise<void>;
 }> {
   const lines = new Lines();
-  const bus = await buses.open(server.url, {}, lines);
+  const bus = await buses.open(redis.url, {}, lines);
   const [group, process]: [Seen[], Seen[]] = [[], []];
   await bus.subscribe('a.b', (payload, context) => void group.push({ payload, context }), { group: 'g', name: 'h' });
   await bus.subscribe('a.b', (payload, context) => void process.push({ payload, context }));
@@ -55,15 +40,16 @@ type Bytes = string | Buffer;
 /** The dead letters' copies of the original fields, by id of the entry. */
 async function copies(): Promise<Map<string, Buffer[]>> {
   const found = new Map<string, Buffer[]>();
-  for (const [, fields] of await raw.xrangeBuffer(DEAD, '-', '+')) found.set(fields[1]!.toString(), fields.slice(16));
+  for (const [, fields] of await redis.raw.xrangeBuffer(DEAD, '-', '+'))
+    found.set(fields[1]!.toString(), fields.slice(16));
   return found;
 }
 
 /** Writes entries as another program would; resolves with their ids. */
 async function write(entries: readonly (readonly Bytes[])[]): Promise<string[]> {
   const ids: string[] = [];
-  for (const fields of entries) ids.push((await raw.xadd(LOG, '*', ...fields))!);
-  await raw.publish('events:wake:a.b', 'b 0');
+  for (const fields of entries) ids.push((await redis.raw.xadd(LOG, '*', ...fields))!);
+  await redis.raw.publish('events:wake:a.b', 'b 0');
   return ids;
 }
 
@@ -101,7 +87,7 @@ describe('row 17: what is in the log need not be ours', () => {
       ids.push(...(await write([fields])));
       await good(name);
     }
-    await settled(raw, LOG, 'g');
+    await settled(redis.raw, LOG, 'g');
     const found = await copies();
     for (const [index, [name, fields]] of undecodable.entries()) {
       const expected = fields.map((field) => Buffer.from(field));
@@ -134,8 +120,8 @@ describe('row 17: what is in the log need not be ours', () => {
     expect(group.every(({ context }) => Number.isSafeInteger(context.version) && typeof context.id === 'string')).toBe(
       true,
     );
-    await settled(raw, LOG, 'g');
-    expect(await raw.exists(DEAD)).toBe(0);
+    await settled(redis.raw, LOG, 'g');
+    expect(await redis.raw.exists(DEAD)).toBe(0);
   });
 
   it('an entry with thousands of fields that cannot be decoded: a dead letter as well', async () => {
@@ -144,7 +130,7 @@ describe('row 17: what is in the log need not be ours', () => {
     const fields = ['ce', '{', ...numbers(9_000).map(String)];
     const [id] = await write([fields]);
     await good('second');
-    await settled(raw, LOG, 'g');
+    await settled(redis.raw, LOG, 'g');
     const copy = (await copies()).get(id!);
     expect(copy?.map(String)).toEqual(fields);
   });
@@ -163,7 +149,7 @@ describe('row 17: what is in the log need not be ours', () => {
       ['specversion', '1.0', '__proto__', 'polluted', 'constructor', 'x', 'data', evil],
     ]);
     await good('last');
-    await settled(raw, LOG, 'g');
+    await settled(redis.raw, LOG, 'g');
     unharmed();
     expect(group).toHaveLength(7);
     expect(process).toHaveLength(7);
@@ -177,26 +163,22 @@ describe('row 17: what is in the log need not be ours', () => {
 
   it('a payload of 50 MB: publish refuses it; as a raw entry it is handled or a dead letter, and the loop goes on', async () => {
     const { bus, good, group } = await listeners();
-    const error = await bus.publish('a.b', 'x'.repeat(50 << 20)).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
+    const error = await refusal(bus.publish('a.b', 'x'.repeat(50 << 20)));
     expect(isEventsError(error, 'PAYLOAD_TOO_LARGE')).toBe(true);
-    expect(await raw.exists(LOG)).toBe(0);
+    expect(await redis.raw.exists(LOG)).toBe(0);
     await good('first');
     await write([
       ['ce', '["big","s","i"]', 'data', JSON.stringify('x'.repeat(50 << 20))],
       ['ce', '["broken","s","i"]', 'data', '"'.padEnd(50 << 20, 'y')],
     ]);
     await good('last');
-    await settled(raw, LOG, 'g');
-    const dead = await raw.xlen(DEAD);
+    await settled(redis.raw, LOG, 'g');
+    const dead = await redis.raw.xlen(DEAD);
     expect(group.filter(({ context }) => context.id === 'big').length + dead).toBe(2);
   });
 
-  it('a million random bytes over many entries and fields: the loop goes on, dead letters hold them byte for byte, nothing is polluted', async () => {
-    const { seed, below, next } = random();
-    try {
+  it('a million random bytes over many entries and fields: the loop goes on, dead letters hold them byte for byte, nothing is polluted', () =>
+    seeded(async ({ below, next }) => {
       const { good, group } = await listeners();
       await good('first');
       const bytes = (size: number): Buffer => Buffer.from(Array.from({ length: size }, () => below(256)));
@@ -217,7 +199,7 @@ describe('row 17: what is in the log need not be ours', () => {
         if (round % 10 === 0) await good(`round ${String(round)}`);
       }
       await good('last');
-      await settled(raw, LOG, 'g');
+      await settled(redis.raw, LOG, 'g');
       const found = await copies();
       // Fields of other programs are events; everything with a broken ce is a dead letter.
       for (const [id, fields] of found) {
@@ -231,26 +213,19 @@ describe('row 17: what is in the log need not be ours', () => {
       expect(broken.filter(([id]) => !found.has(id))).toEqual([]);
       expect(group.length).toBeGreaterThan(written.size - broken.length);
       unharmed();
-    } catch (error) {
-      throw new Error(`seed ${String(seed)}: ${String(error)}`, { cause: error });
-    }
-  });
+    }));
 
   it('a key of the log that is no stream: told, and other types go on', async () => {
     const { lines } = await listeners();
-    const bus = await buses.open(server.url);
-    const seen: unknown[] = [];
-    await bus.subscribe('#', (payload) => void seen.push(payload), { group: 'all', name: 'h' });
-    await raw.set(LOG, 'not a stream');
-    const refused = await bus.publish('a.b', 1).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
+    const bus = await buses.open(redis.url);
+    const seen = await payloads(bus, '#', { group: 'all', name: 'h' });
+    await redis.raw.set(LOG, 'not a stream');
+    const refused = await refusal(bus.publish('a.b', 1));
     expect(isEventsError(refused, 'BACKEND')).toBe(true);
     await bus.publish('other', 2);
     await reaches('events', 1, () => seen.length);
     expect(seen).toEqual([2]);
-    await raw.del(LOG);
+    await redis.raw.del(LOG);
     await bus.publish('a.b', 3);
     await reaches('events', 2, () => seen.length);
     expect(lines.errors).toEqual([]);

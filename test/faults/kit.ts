@@ -1,6 +1,5 @@
 import { createHash, randomInt } from 'node:crypto';
-import type { Redis } from 'ioredis';
-import type { EventBus, EventsLogger } from 'nestjs-cardinal';
+import type { EventBus, EventsLogger, SubscribeOptions, Subscription } from 'nestjs-cardinal';
 import { openTestBus, type TestBusOptions } from 'nestjs-cardinal/testing';
 import { scripts } from '../support/internals.js';
 import type { CommandMatch } from '../support/proxy.js';
@@ -38,6 +37,11 @@ export class Buses {
     return bus;
   }
 
+  /** Two with the same options. Without `lines`, each has its own. */
+  async pair(url: string, options?: TestBusOptions, lines?: Lines): Promise<[EventBus, EventBus]> {
+    return [await this.open(url, options, lines), await this.open(url, options, lines)];
+  }
+
   async close(): Promise<void> {
     const buses = [...this.open_];
     this.open_.clear();
@@ -45,8 +49,53 @@ export class Buses {
   }
 }
 
+/** What a new subscription gets, in order; more is added as it comes. */
+export async function payloads<Payload = number>(
+  bus: EventBus,
+  pattern: string,
+  options?: SubscribeOptions,
+): Promise<Payload[]> {
+  const seen: Payload[] = [];
+  await bus.subscribe(pattern, (payload: Payload) => void seen.push(payload), options);
+  return seen;
+}
+
+interface Held {
+  /** Payloads whose handlers have begun. */
+  readonly seen: readonly number[];
+  readonly subscription: Subscription;
+  /** Lets them end, and all that come later. */
+  open(): void;
+}
+
+/** Subscribes with a handler that ends only when the test says so. */
+export async function held(bus: EventBus, pattern: string, options?: SubscribeOptions): Promise<Held> {
+  const seen: number[] = [];
+  let open = (): void => {};
+  const door = new Promise<void>((resolve) => (open = resolve));
+  const handler = (payload: number): Promise<void> => {
+    seen.push(payload);
+    return door;
+  };
+  return { seen, subscription: await bus.subscribe(pattern, handler, options), open };
+}
+
+/** What a promise rejects with; undefined when it does not. */
+export function refusal(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+}
+
+interface Random {
+  readonly seed: number;
+  next(): number;
+  below(limit: number): number;
+}
+
 /** Random numbers from 0 to below 1, the same for the same seed (mulberry32). FAULT_SEED repeats a run. */
-export function random(): { readonly seed: number; next(): number; below(limit: number): number } {
+export function random(): Random {
   const seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31));
   let state = seed;
   const next = (): number => {
@@ -56,6 +105,16 @@ export function random(): { readonly seed: number; next(): number; below(limit: 
     return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
   };
   return { seed, next, below: (limit) => Math.floor(next() * limit) };
+}
+
+/** Runs it with random numbers; what it fails with names their seed. */
+export async function seeded(body: (random: Random) => Promise<void>): Promise<void> {
+  const source = random();
+  try {
+    await body(source);
+  } catch (error) {
+    throw new Error(`seed ${String(source.seed)}: ${String(error)}`, { cause: error });
+  }
 }
 
 /** Matches a call of a script. */
@@ -84,11 +143,6 @@ export async function reaches(
       throw new Error(`${(error as Error).message}: ${String(last)} came`);
     },
   );
-}
-
-/** Waits until nothing of a group is pending. */
-export async function settled(redis: Redis, key: string, group: string): Promise<void> {
-  await waitUntil(`nothing pending of ${group}`, async () => ((await redis.xpending(key, group)) as [number])[0] === 0);
 }
 
 export function sorted(values: Iterable<number>): number[] {

@@ -1,29 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
+import { describe, expect, it } from '@jest/globals';
 import type { EventContext } from 'nestjs-cardinal';
 import { command, RedisProxy, type CommandMatch } from '../support/proxy.js';
-import { startRedis, type RedisHandle } from '../support/redis.js';
-import { Buses, Lines, numbers, random, reaches, script, settled, sorted } from './kit.js';
+import { Lines, numbers, payloads, reaches, script, seeded, sorted } from './kit.js';
+import { oneRedis, settled } from './one-redis.js';
 
-let server: RedisHandle;
-let raw: Redis;
-const buses = new Buses();
-
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-});
-afterEach(async () => {
-  await buses.close();
-  await raw.flushall();
-});
-afterAll(async () => {
-  await raw.quit();
-  await server.stop('SIGKILL');
-});
+const redis = oneRedis();
+const { buses } = redis;
 
 const idsIn = async (type: string): Promise<string[]> =>
-  (await raw.xrange(`events:{t:${type}}:log`, '-', '+')).map(
+  (await redis.raw.xrange(`events:{t:${type}}:log`, '-', '+')).map(
     ([, fields]) => (JSON.parse(fields[fields.indexOf('ce') + 1]!) as [string])[0],
   );
 
@@ -31,7 +16,7 @@ describe('row 5: the connection is cut after a script ran, before its reply', ()
   it.each(['reply', 'command'] as const)(
     'publish, %s lost: stored once, in order, and the receipt comes',
     async (lose) => {
-      const proxy = await RedisProxy.start(server);
+      const proxy = await RedisProxy.start(redis.server);
       const bus = await buses.open(proxy.url);
       await bus.publish('a.b', 'first');
 
@@ -47,10 +32,9 @@ describe('row 5: the connection is cut after a script ran, before its reply', ()
   );
 
   it('the first publish of a type, its reply lost: stored once, and a group that was declared before gets it', async () => {
-    const proxy = await RedisProxy.start(server);
+    const proxy = await RedisProxy.start(redis.server);
     const bus = await buses.open(proxy.url);
-    const handled: number[] = [];
-    await bus.subscribe('new.*', (payload: number) => void handled.push(payload), { group: 'g', name: 'h' });
+    const handled = await payloads(bus, 'new.*', { group: 'g', name: 'h' });
     for (const [index, name] of ['registerType', 'publish'].entries()) {
       const lost = proxy.loseNext(await script(name));
       await bus.publish(`new.type${String(index)}`, index);
@@ -63,8 +47,8 @@ describe('row 5: the connection is cut after a script ran, before its reply', ()
   });
 
   it.each(['xreadgroup', 'xack'])('%s: every event is handled once, in order', async (name) => {
-    const proxy = await RedisProxy.start(server);
-    const publisher = await buses.open(server.url);
+    const proxy = await RedisProxy.start(redis.server);
+    const publisher = await buses.open(redis.url);
     const bus = await buses.open(proxy.url);
     const handled: number[] = [];
     const attempts: number[] = [];
@@ -86,15 +70,14 @@ describe('row 5: the connection is cut after a script ran, before its reply', ()
     }
     expect(handled).toEqual(numbers(ROUNDS * 60));
     expect(new Set(attempts)).toEqual(new Set([1]));
-    await settled(raw, 'events:{t:a.b}:log', 'g');
+    await settled(redis.raw, 'events:{t:a.b}:log', 'g');
   });
 
   it('unicast: the target gets it once', async () => {
-    const proxy = await RedisProxy.start(server);
+    const proxy = await RedisProxy.start(redis.server);
     const publisher = await buses.open(proxy.url);
-    const target = await buses.open(server.url);
-    const handled: number[] = [];
-    await target.subscribe('a.b', (payload: number) => void handled.push(payload));
+    const target = await buses.open(redis.url);
+    const handled = await payloads(target, 'a.b');
     const lost = proxy.loseNext(await script('send'));
     await publisher.publish('a.b', 1, { target: target.instanceId });
     await lost.done;
@@ -103,39 +86,38 @@ describe('row 5: the connection is cut after a script ran, before its reply', ()
     expect(handled).toEqual([1, 2]);
   });
 
-  it('300 random cuts under 5,000 publishes: nothing doubled, nothing skipped, order kept', async () => {
-    const { seed, below, next } = random();
-    const CUTS = 300;
-    const EVENTS = 5_000;
-    const types = ['a.b', 'a.c', 'a.d'];
-    const [outgoing, incoming] = [await RedisProxy.start(server), await RedisProxy.start(server)];
-    const lines = new Lines();
-    const publisher = await buses.open(outgoing.url, {}, lines);
-    const consumer = await buses.open(incoming.url, { reclaimAfter: '2s' }, lines);
-    const group = new Map<string, number[]>();
-    const process_ = new Map<string, number[]>();
-    const note =
-      (into: Map<string, number[]>) =>
-      (payload: number, { type }: EventContext) => {
-        const seen = into.get(type) ?? [];
-        into.set(type, seen);
-        seen.push(payload);
-      };
-    await consumer.subscribe('a.*', note(group), { group: 'g', name: 'h' });
-    await consumer.subscribe('a.*', note(process_), { concurrency: 1 });
+  it('300 random cuts under 5,000 publishes: nothing doubled, nothing skipped, order kept', () =>
+    seeded(async ({ below, next }) => {
+      const CUTS = 300;
+      const EVENTS = 5_000;
+      const types = ['a.b', 'a.c', 'a.d'];
+      const [outgoing, incoming] = [await RedisProxy.start(redis.server), await RedisProxy.start(redis.server)];
+      const lines = new Lines();
+      const publisher = await buses.open(outgoing.url, {}, lines);
+      const consumer = await buses.open(incoming.url, { reclaimAfter: '2s' }, lines);
+      const group = new Map<string, number[]>();
+      const process_ = new Map<string, number[]>();
+      const note =
+        (into: Map<string, number[]>) =>
+        (payload: number, { type }: EventContext) => {
+          const seen = into.get(type) ?? [];
+          into.set(type, seen);
+          seen.push(payload);
+        };
+      await consumer.subscribe('a.*', note(group), { group: 'g', name: 'h' });
+      await consumer.subscribe('a.*', note(process_), { concurrency: 1 });
 
-    const kinds: [RedisProxy, CommandMatch][] = [
-      [outgoing, await script('publish')],
-      [outgoing, await script('publish')],
-      [incoming, command('xreadgroup')],
-      [incoming, command('xread')],
-      [incoming, command('xack')],
-      [incoming, await script('ownPending')],
-    ];
-    const published = new Map<string, number[]>(types.map((type) => [type, []]));
-    const publishes: Promise<unknown>[] = [];
-    let number = 0;
-    try {
+      const kinds: [RedisProxy, CommandMatch][] = [
+        [outgoing, await script('publish')],
+        [outgoing, await script('publish')],
+        [incoming, command('xreadgroup')],
+        [incoming, command('xread')],
+        [incoming, command('xack')],
+        [incoming, await script('ownPending')],
+      ];
+      const published = new Map<string, number[]>(types.map((type) => [type, []]));
+      const publishes: Promise<unknown>[] = [];
+      let number = 0;
       for (let cut = 0; cut < CUTS; cut += 1) {
         const [proxy, match] = kinds[below(kinds.length)]!;
         const lost = proxy.loseNext(match, next() < 0.8 ? 'reply' : 'command');
@@ -154,13 +136,10 @@ describe('row 5: the connection is cut after a script ran, before its reply', ()
       await reaches('events of the group', EVENTS, () => total(group), 60_000);
       await reaches('events of the process', EVENTS, () => total(process_), 60_000);
       for (const type of types) {
-        expect(await raw.xlen(`events:{t:${type}}:log`)).toBe(published.get(type)!.length);
+        expect(await redis.raw.xlen(`events:{t:${type}}:log`)).toBe(published.get(type)!.length);
         expect(process_.get(type)).toEqual(published.get(type));
         expect(sorted(new Set(group.get(type)))).toEqual(published.get(type));
       }
       expect(lines.errors).toEqual([]);
-    } catch (error) {
-      throw new Error(`seed ${String(seed)}: ${String(error)}`, { cause: error });
-    }
-  });
+    }));
 });

@@ -5,7 +5,8 @@ import { freePort } from '../support/ports.js';
 import { RedisProxy } from '../support/proxy.js';
 import { startRedis, type RedisHandle } from '../support/redis.js';
 import { waitUntil, within } from '../support/wait.js';
-import { Buses, Lines, numbers, random, reaches, sorted } from './kit.js';
+import { Buses, held, Lines, numbers, payloads, random, reaches, refusal, sorted } from './kit.js';
+import { settled } from './one-redis.js';
 
 const buses = new Buses();
 let server: RedisHandle | undefined;
@@ -19,7 +20,12 @@ afterEach(async () => {
   await server?.stop('SIGKILL');
 });
 
-async function start(...args: string[]): Promise<{ server: RedisHandle; raw: Redis }> {
+interface Started {
+  readonly server: RedisHandle;
+  readonly raw: Redis;
+}
+
+async function start(...args: string[]): Promise<Started> {
   server = await startRedis({ private: true, ...(args.length > 0 ? { args } : {}) });
   raw = new Redis(server.url, { retryStrategy: () => 50 });
   raw.on('error', () => {});
@@ -115,16 +121,55 @@ async function listen(bus: EventBus): Promise<Heard> {
   return heard;
 }
 
+interface Pair extends Started {
+  readonly lines: Lines;
+  readonly one: EventBus;
+  readonly two: EventBus;
+  readonly heard: Heard;
+}
+
+/** Two buses on a server of their own, and what the second hears. */
+async function startPair(...args: string[]): Promise<Pair> {
+  const started = await start(...args);
+  const lines = new Lines();
+  const [one, two] = await buses.pair(started.server.url, {}, lines);
+  return { ...started, lines, one, two, heard: await listen(two) };
+}
+
+/** A group handler and a process handler of `pattern`, and the numbers that they get. */
+async function listenTwice(bus: EventBus, pattern: string): Promise<{ group: Set<number>; process: number[] }> {
+  const group = new Set<number>();
+  await bus.subscribe(pattern, (payload: number) => void group.add(payload), { group: 'g', name: 'numbers' });
+  return { group, process: await payloads(bus, pattern, { concurrency: 1 }) };
+}
+
+interface Slow {
+  /** Payloads whose handlers have begun. */
+  readonly seen: readonly number[];
+  /** Lets them end; all are acknowledged then, and nobody was taken for dead. */
+  end(raw: Redis, lines: Lines): Promise<void>;
+}
+
+/** `two` handles a unicast event that does not end by itself. */
+async function startSlow(one: EventBus, two: EventBus): Promise<Slow> {
+  const { seen, open } = await held(two, 'slow');
+  await one.publish('slow', 1, { target: two.instanceId });
+  await reaches('handlers', 1, () => seen.length);
+  return {
+    seen,
+    async end(raw, lines) {
+      open();
+      await settled(raw, `events:{i:${two.instanceId}}:inbox`, 'inbox');
+      expect(await raw.exists('events:{t:slow}:dead')).toBe(0);
+      expect(lines.count('target-died')).toBe(0);
+    },
+  };
+}
+
 describe('row 14: Redis goes and comes back', () => {
   it('restarted with its append-only file: what resolved is there, what was "not-stored" is not, consumers resume', async () => {
-    const { server, raw } = await start('--appendonly', 'yes', '--appendfsync', 'always');
-    const lines = new Lines();
-    const [one, two] = [await buses.open(server.url, {}, lines), await buses.open(server.url, {}, lines)];
-    const heard = await listen(two);
-    const group = new Set<number>();
-    const process_: number[] = [];
-    await two.subscribe('load', (payload: number) => void group.add(payload), { group: 'g', name: 'load' });
-    await two.subscribe('load', (payload: number) => void process_.push(payload), { concurrency: 1 });
+    const { server, raw, one, two, heard } = await startPair('--appendonly', 'yes', '--appendfsync', 'always');
+    const { group, process } = await listenTwice(two, 'load');
     await everythingWorks(one, two, heard, 'before');
 
     const load = publishing(one, 'load');
@@ -144,17 +189,14 @@ describe('row 14: Redis goes and comes back', () => {
     expect(load.fates.stored.filter((number) => !once.has(number))).toEqual([]);
     expect(load.fates.notStored.filter((number) => once.has(number))).toEqual([]);
     await reaches('events of the group', once.size, () => group.size);
-    await reaches('events of the process', once.size, () => process_.length);
+    await reaches('events of the process', once.size, () => process.length);
     expect(sorted(group)).toEqual(sorted(once));
-    expect(process_).toEqual(there);
+    expect(process).toEqual(there);
     await everythingWorks(one, two, heard, 'after');
   });
 
   it('restarted empty: groups and patterns are there again, new events flow everywhere', async () => {
-    const { server, raw } = await start();
-    const lines = new Lines();
-    const [one, two] = [await buses.open(server.url, {}, lines), await buses.open(server.url, {}, lines)];
-    const heard = await listen(two);
+    const { server, raw, one, two, heard } = await startPair();
     await everythingWorks(one, two, heard, 'before');
     await server.restart({ empty: true });
     await everythingWorks(one, two, heard, 'after');
@@ -167,8 +209,7 @@ describe('row 14: Redis goes and comes back', () => {
 
   it('a group that is declared on a type which nobody published since the empty restart gets its first event, though its only member leaves before', async () => {
     const { server } = await start();
-    const one = await buses.open(server.url);
-    const two = await buses.open(server.url);
+    const [one, two] = await buses.pair(server.url);
     const subscription = await two.subscribe('x.*', () => {}, { group: 'g', name: 'h' });
     await one.publish('x.old', 0);
     await server.restart({ empty: true });
@@ -177,16 +218,13 @@ describe('row 14: Redis goes and comes back', () => {
     await waitUntil('the group to be declared again', async () => (await raw!.hlen('events:{meta}:groups')) > 0);
     await subscription.close();
     await one.publish('x.new', 1);
-    const handled: number[] = [];
-    await two.subscribe('x.*', (payload: number) => void handled.push(payload), { group: 'g', name: 'h' });
+    const handled = await payloads(two, 'x.*', { group: 'g', name: 'h' });
     await reaches('events', 1, () => handled.length);
     expect(handled).toEqual([1]);
   });
 
   it('FLUSHALL under running processes: the connection stays, and everything works again', async () => {
-    const { server, raw } = await start();
-    const [one, two] = [await buses.open(server.url), await buses.open(server.url)];
-    const heard = await listen(two);
+    const { raw, one, two, heard } = await startPair();
     await everythingWorks(one, two, heard, 'before');
     await raw.flushall();
     // A dead process's inbox and membership come back with the next beat.
@@ -195,9 +233,7 @@ describe('row 14: Redis goes and comes back', () => {
   });
 
   it('away for longer than a publish waits: publishes and requests reject clearly, unicast as well; all work afterwards', async () => {
-    const { server } = await start('--appendonly', 'yes', '--appendfsync', 'always');
-    const [one, two] = [await buses.open(server.url), await buses.open(server.url)];
-    const heard = await listen(two);
+    const { server, one, two, heard } = await startPair('--appendonly', 'yes', '--appendfsync', 'always');
     await everythingWorks(one, two, heard, 'before');
     await server.stop('SIGKILL');
     const outcomes = await Promise.allSettled([
@@ -216,20 +252,9 @@ describe('row 14: Redis goes and comes back', () => {
   });
 
   it('frozen (SIGSTOP) for longer than the watchdog and the membership wait: nobody is taken for dead, nothing is lost', async () => {
-    const { server, raw } = await start();
-    const lines = new Lines();
-    const [one, two] = [await buses.open(server.url, {}, lines), await buses.open(server.url, {}, lines)];
-    const heard = await listen(two);
+    const { server, raw, lines, one, two, heard } = await startPair();
     await everythingWorks(one, two, heard, 'before');
-    let begun = 0;
-    let open = (): void => {};
-    const door = new Promise<void>((resolve) => (open = resolve));
-    await two.subscribe('slow', () => {
-      begun += 1;
-      return door;
-    });
-    await one.publish('slow', 1, { target: two.instanceId });
-    await reaches('handlers', 1, () => begun);
+    const slow = await startSlow(one, two);
     try {
       server.pause();
       // What the library itself notices: its watchdog gives the connection up.
@@ -238,13 +263,7 @@ describe('row 14: Redis goes and comes back', () => {
       server.resume();
     }
     await everythingWorks(one, two, heard, 'after');
-    open();
-    await waitUntil(
-      'the slow handler to be acknowledged',
-      async () => ((await raw.xpending(`events:{i:${two.instanceId}}:inbox`, 'inbox')) as [number])[0] === 0,
-    );
-    expect(await raw.exists('events:{t:slow}:dead')).toBe(0);
-    expect(lines.count('target-died')).toBe(0);
+    await slow.end(raw, lines);
   });
 
   it('away for longer than the membership waits, and one process comes back later than another: its unicast events are not taken for those of a dead one', async () => {
@@ -252,15 +271,7 @@ describe('row 14: Redis goes and comes back', () => {
     const proxy = await RedisProxy.start(server);
     const lines = new Lines();
     const [one, two] = [await buses.open(server.url, {}, lines), await buses.open(proxy.url, {}, lines)];
-    let begun = 0;
-    let open = (): void => {};
-    const door = new Promise<void>((resolve) => (open = resolve));
-    await two.subscribe('slow', () => {
-      begun += 1;
-      return door;
-    });
-    await one.publish('slow', 1, { target: two.instanceId });
-    await reaches('handlers', 1, () => begun);
+    const slow = await startSlow(one, two);
 
     proxy.refuse(() => true);
     await server.stop('SIGKILL');
@@ -272,27 +283,13 @@ describe('row 14: Redis goes and comes back', () => {
     await waitUntil('a beat and two more', async () => (await beat()) > last + 4_000);
     proxy.refuse(undefined);
     await waitUntil('unicast to work', () => one.publish('slow', 2, { target: two.instanceId }));
-    await reaches('handlers', 2, () => begun);
-    open();
-    await waitUntil(
-      'both to be settled',
-      async () => ((await raw.xpending(`events:{i:${two.instanceId}}:inbox`, 'inbox')) as [number])[0] === 0,
-    );
-    expect(await raw.exists('events:{t:slow}:dead')).toBe(0);
-    expect(lines.count('target-died')).toBe(0);
+    await reaches('handlers', 2, () => slow.seen.length);
+    await slow.end(raw, lines);
   });
 
   it('not there at the start: a clear error, in bounded time', async () => {
     const url = `redis://127.0.0.1:${String(await freePort())}`;
-    const opening = buses.open(url);
-    const error = await within(
-      'the refusal',
-      opening.then(
-        () => undefined,
-        (reason: unknown) => reason,
-      ),
-      20_000,
-    );
+    const error = await within('the refusal', refusal(buses.open(url)), 20_000);
     expect(isEventsError(error, 'BACKEND_UNAVAILABLE')).toBe(true);
     expect((error as Error).message).toMatch(/did not answer within \d+ ms: .*ECONNREFUSED/);
   });
@@ -301,14 +298,7 @@ describe('row 14: Redis goes and comes back', () => {
     const { server } = await start();
     const proxy = await RedisProxy.start(server);
     proxy.hold(true);
-    const error = await within(
-      'the refusal',
-      buses.open(proxy.url).then(
-        () => undefined,
-        (reason: unknown) => reason,
-      ),
-      25_000,
-    );
+    const error = await within('the refusal', refusal(buses.open(proxy.url)), 25_000);
     expect(isEventsError(error, 'BACKEND_UNAVAILABLE')).toBe(true);
   });
 });
@@ -322,11 +312,8 @@ describe('row 6: notifications get lost', () => {
     const bus = await buses.open(proxy.url);
     const before = proxy.messages.passed;
     proxy.dropMessages(() => next() * 100 < percent);
-    const group = new Set<number>();
-    const process_: number[] = [];
+    const { group, process } = await listenTwice(bus, 'a.*');
     const inbox = new Set<number>();
-    await bus.subscribe('a.*', (payload: number) => void group.add(payload), { group: 'g', name: 'h' });
-    await bus.subscribe('a.*', (payload: number) => void process_.push(payload), { concurrency: 1 });
     await bus.subscribe('direct', (payload: number) => void inbox.add(payload));
     // Types that are born after the subscription are found without the news, too.
     for (const number of numbers(200)) {
@@ -334,11 +321,11 @@ describe('row 6: notifications get lost', () => {
       await publisher.publish('direct', number, { target: bus.instanceId });
     }
     await reaches(`events of the group (seed ${String(seed)})`, 200, () => group.size);
-    await reaches(`events of the process (seed ${String(seed)})`, 200, () => process_.length);
+    await reaches(`events of the process (seed ${String(seed)})`, 200, () => process.length);
     await reaches(`events of the inbox (seed ${String(seed)})`, 200, () => inbox.size);
     expect(proxy.messages.dropped).toBeGreaterThan(0);
     if (percent === 100) expect(proxy.messages.passed).toBe(before);
-    expect(process_).toHaveLength(200);
+    expect(process).toHaveLength(200);
   });
 
   it('the subscriber connection down for 10 s while others publish: all is handled when it is back', async () => {
@@ -347,12 +334,9 @@ describe('row 6: notifications get lost', () => {
     const publisher = await buses.open(server.url);
     const lines = new Lines();
     const bus = await buses.open(proxy.url, {}, lines);
-    const group = new Set<number>();
-    const process_: number[] = [];
-    await bus.subscribe('a.*', (payload: number) => void group.add(payload), { group: 'g', name: 'h' });
-    await bus.subscribe('a.*', (payload: number) => void process_.push(payload), { concurrency: 1 });
+    const { group, process } = await listenTwice(bus, 'a.*');
     await publisher.publish('a.b', 0);
-    await reaches('events', 1, () => process_.length);
+    await reaches('events', 1, () => process.length);
 
     const links = proxy.cutSubscribers();
     expect(links).toBe(1);
@@ -361,7 +345,7 @@ describe('row 6: notifications get lost', () => {
     await new Promise((resolve) => setTimeout(resolve, 10_000)); // the fault itself, not a synchronisation
     proxy.refuse(undefined);
     await reaches('events of the group', 100, () => group.size);
-    await reaches('events of the process', 100, () => process_.length);
-    expect(process_).toEqual(numbers(100));
+    await reaches('events of the process', 100, () => process.length);
+    expect(process).toEqual(numbers(100));
   });
 });

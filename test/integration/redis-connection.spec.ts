@@ -1,35 +1,17 @@
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { BackendUnavailableError, EventsConfigError, InstanceIdInUseError, type RedisLike } from 'nestjs-cardinal';
+import { BackendUnavailableError, EventsConfigError, InstanceIdInUseError } from 'nestjs-cardinal';
 import { openTestBus, waitFor } from 'nestjs-cardinal/testing';
-import { Buses, numbers, reaches, settled } from '../faults/kit.js';
-import { onCleanup } from '../support/cleanup.js';
+import { numbers, payloads, reaches } from '../faults/kit.js';
+import { oneRedis, settled } from '../faults/one-redis.js';
 import { freePort } from '../support/ports.js';
-import { startRedis, type RedisHandle } from '../support/redis.js';
 
-let server: RedisHandle;
-let raw: Redis;
-const buses = new Buses();
-
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-  // Not afterAll: that runs when the server is gone already.
-  onCleanup(async () => {
-    await raw.quit();
-  });
-});
-afterEach(async () => {
-  await buses.close();
-  await raw.flushall();
-});
-
-/** The types of ioredis allow an undefined keyPrefix, and `exactOptionalPropertyTypes` tells that apart from none. */
-const like = (client: Redis): RedisLike => client;
+const redis = oneRedis();
+const { buses } = redis;
 
 /** The names of the connections whose name begins with `start`, sorted. */
 async function connections(start: string): Promise<string[]> {
-  const list = (await raw.client('LIST')) as string;
+  const list = (await redis.raw.client('LIST')) as string;
   return [...list.matchAll(/ name=(\S*)/g)]
     .map(([, name = '']) => name)
     .filter((name) => name.startsWith(start))
@@ -45,13 +27,12 @@ async function connectionsAre(start: string, expected: readonly string[]): Promi
 
 describe('a connection of the user', () => {
   it('is duplicated, works, and is open and usable after the bus is closed', async () => {
-    const own = new Redis(server.url, { connectionName: 'mine' });
+    const own = new Redis(redis.url, { connectionName: 'mine' });
     try {
       await own.set('before', '1');
-      const bus = await openTestBus({ connection: like(own) });
+      const bus = await openTestBus({ connection: own });
       try {
-        const seen: unknown[] = [];
-        await bus.subscribe('a.b', (payload) => void seen.push(payload));
+        const seen = await payloads(bus, 'a.b');
         await bus.publish('a.b', 1);
         await waitFor(() => seen.length === 1);
         expect(seen).toEqual([1]);
@@ -69,16 +50,16 @@ describe('a connection of the user', () => {
   });
 
   it('that is not connected yet stays so', async () => {
-    const own = new Redis(server.url, { lazyConnect: true });
-    const bus = await openTestBus({ connection: like(own) });
+    const own = new Redis(redis.url, { lazyConnect: true });
+    const bus = await openTestBus({ connection: own });
     await bus.publish('a.b', 1);
     await bus.close();
     expect(own.status).toBe('wait');
   });
 
   it('with a keyPrefix of its own is refused before anything is connected', async () => {
-    const own = new Redis(server.url, { keyPrefix: 'mine:', connectionName: 'prefixed', lazyConnect: true });
-    const opening = openTestBus({ connection: like(own) });
+    const own = new Redis(redis.url, { keyPrefix: 'mine:', connectionName: 'prefixed', lazyConnect: true });
+    const opening = openTestBus({ connection: own });
     await expect(opening).rejects.toThrow(EventsConfigError);
     await expect(opening).rejects.toThrow('connection has a keyPrefix of its own');
     expect(own.status).toBe('wait');
@@ -89,9 +70,9 @@ describe('a connection of the user', () => {
 describe('connections of a bus', () => {
   it('two on a server, none after the close', async () => {
     const names = ['cardinal:default:commands', 'cardinal:default:subscriber'];
-    const one = await buses.open(server.url);
+    const one = await buses.open(redis.url);
     await connectionsAre('cardinal:', names);
-    const two = await buses.open(server.url);
+    const two = await buses.open(redis.url);
     await connectionsAre('cardinal:', [...names, ...names].sort());
 
     const seen: unknown[] = [];
@@ -117,17 +98,16 @@ describe('connections of a bus', () => {
 
 describe('instance ids', () => {
   it('one that a live process holds is refused, without harm to its holder; it is free when that one has closed', async () => {
-    const holder = await buses.open(server.url, { instanceId: 'worker-1' });
-    const seen: unknown[] = [];
-    await holder.subscribe('a.b', (payload) => void seen.push(payload));
+    const holder = await buses.open(redis.url, { instanceId: 'worker-1' });
+    const seen = await payloads<unknown>(holder, 'a.b');
     const both = await connections('cardinal:');
-    await expect(openTestBus({ url: server.url, instanceId: 'worker-1' })).rejects.toThrow(InstanceIdInUseError);
+    await expect(openTestBus({ url: redis.url, instanceId: 'worker-1' })).rejects.toThrow(InstanceIdInUseError);
     await connectionsAre('cardinal:', both);
 
     await holder.publish('a.b', 1, { target: 'worker-1' });
     await waitFor(() => seen.length === 1);
     await holder.close();
-    const next = await buses.open(server.url, { instanceId: 'worker-1' });
+    const next = await buses.open(redis.url, { instanceId: 'worker-1' });
     expect(next.instanceId).toBe('worker-1');
     await next.subscribe('a.b', (payload) => void seen.push(payload));
     await next.publish('a.b', 2, { target: 'worker-1' });
@@ -140,27 +120,25 @@ describe('where a group begins', () => {
   const options = { group: 'g', name: 'h' } as const;
 
   it('a type born after the declaration is read from its first entry, also when no member was there', async () => {
-    const publisher = await buses.open(server.url);
-    const first = await buses.open(server.url);
-    const early: number[] = [];
-    await first.subscribe('order.*', (payload: number) => void early.push(payload), options);
+    const publisher = await buses.open(redis.url);
+    const first = await buses.open(redis.url);
+    const early = await payloads(first, 'order.*', options);
     await publisher.publish('order.placed', 0);
     await waitFor(() => early.length === 1);
-    await settled(raw, 'events:{t:order.placed}:log', 'g');
+    await settled(redis.raw, 'events:{t:order.placed}:log', 'g');
     await first.close();
 
     for (const number of numbers(5, 1)) await publisher.publish('order.paid', number);
-    const second = await buses.open(server.url);
-    const late: number[] = [];
-    await second.subscribe('order.*', (payload: number) => void late.push(payload), options);
+    const second = await buses.open(redis.url);
+    const late = await payloads(second, 'order.*', options);
     await reaches('events', 5, () => late.length);
-    await settled(raw, 'events:{t:order.paid}:log', 'g');
+    await settled(redis.raw, 'events:{t:order.paid}:log', 'g');
     expect(early).toEqual([0]);
     expect(late).toEqual(numbers(5, 1));
   });
 
   it('a pattern that is added to the group later replays no history', async () => {
-    const bus = await buses.open(server.url);
+    const bus = await buses.open(redis.url);
     const seen: string[] = [];
     const listen = (pattern: string): Promise<unknown> =>
       bus.subscribe(pattern, (payload: string) => void seen.push(payload), { ...options, name: `on-${pattern}` });
@@ -173,24 +151,23 @@ describe('where a group begins', () => {
     await bus.publish('bill.sent', 'new');
     // One stream is read in order: what is old would have come before.
     await waitFor(() => seen.includes('new'));
-    await settled(raw, 'events:{t:bill.sent}:log', 'g');
+    await settled(redis.raw, 'events:{t:bill.sent}:log', 'g');
     expect(seen).toEqual(['placed', 'new']);
 
     // Nor does a wider pattern rewind the streams that the group reads already.
     await listen('*.sent');
     await bus.publish('bill.sent', 'newer');
     await waitFor(() => seen.filter((payload) => payload === 'newer').length === 2);
-    await settled(raw, 'events:{t:bill.sent}:log', 'g');
+    await settled(redis.raw, 'events:{t:bill.sent}:log', 'g');
     expect(seen).toEqual(['placed', 'new', 'newer', 'newer']);
   });
 
   it('`earliest` reads what is retained, when the pattern is new to the group', async () => {
-    const bus = await buses.open(server.url);
-    const seen: number[] = [];
+    const bus = await buses.open(redis.url);
     for (const number of numbers(3)) await bus.publish('bill.sent', number);
-    await bus.subscribe('bill.*', (payload: number) => void seen.push(payload), { ...options, startFrom: 'earliest' });
+    const seen = await payloads(bus, 'bill.*', { ...options, startFrom: 'earliest' });
     await reaches('events', 3, () => seen.length);
-    await settled(raw, 'events:{t:bill.sent}:log', 'g');
+    await settled(redis.raw, 'events:{t:bill.sent}:log', 'g');
     expect(seen).toEqual(numbers(3));
   });
 });

@@ -113,6 +113,12 @@ describe('release', () => {
     expect((await pending())[0]?.[3]).toBe(0);
   });
 
+  it('0 without the group or the stream', async () => {
+    expect(await release('c1', '1-1')).toBe(0);
+    await add();
+    expect(await release('c1', '1-1')).toBe(0);
+  });
+
   it("ignores what is another's, settled or unknown, and wakes nobody for it", async () => {
     const [one, two] = (await taken(2)) as [string, string];
     await raw.xack(STREAM, 'g', two);
@@ -135,6 +141,11 @@ describe('extend', () => {
       [one, 'c1', true, 1],
       [two, 'c2', false, 1],
     ]);
+  });
+
+  it('without the group everything is lost', async () => {
+    await add();
+    expect(await run('extend', [STREAM], ['g', 'c1', '1-1'])).toEqual(['1-1']);
   });
 
   it('nothing lost: an empty list', async () => {
@@ -186,52 +197,8 @@ describe('reclaim', () => {
   });
 });
 
-describe('bury', () => {
-  const bury = (consumer: string, id: string, rows = 1): Promise<unknown> =>
-    run(
-      'bury',
-      [STREAM, DEAD],
-      [
-        ...['g', consumer, id, 'people'],
-        ...Array.from({ length: rows }, (_, row) => ['failed', `h${String(row)}`, '3', 'boom', 'at x']).flat(),
-      ],
-    );
-
-  it('OK: a copy for each row, and the entry is settled', async () => {
-    const [one, two] = (await taken(2)) as [string, string];
-    expect(await bury('c1', one, 2)).toBe('OK');
-    const letters = (await raw.xrange(DEAD, '-', '+')).map(([, fields]) =>
-      Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1]]] : []))),
-    );
-    const letter = { entry: one, group: 'people', reason: 'failed', attempts: '3', error: 'boom', stack: 'at x' };
-    expect(letters).toEqual(
-      ['h0', 'h1'].map((handler) => ({ ...letter, handler, ce: 'x', at: expect.stringMatching(/^\d{13}$/) })),
-    );
-    expect((await pending()).map(([id]) => id)).toEqual([two]);
-    expect(await ids(STREAM)).toEqual([one, two]);
-  });
-
-  it("STALE: another's, or settled before; nothing happens", async () => {
-    const [one, two] = (await taken(2)) as [string, string];
-    await raw.xack(STREAM, 'g', two);
-    expect(await bury('c2', one)).toBe('STALE');
-    expect(await bury('c1', two)).toBe('STALE');
-    expect(await raw.exists(DEAD)).toBe(0);
-    expect((await pending()).map(([id, consumer]) => [id, consumer])).toEqual([[one, 'c1']]);
-  });
-
-  it('LOST: the body is gone; it is settled, without a copy', async () => {
-    const [one] = (await taken(1)) as [string];
-    await raw.xdel(STREAM, one);
-    expect(await bury('c1', one)).toBe('LOST');
-    expect(await raw.exists(DEAD)).toBe(0);
-    expect(await pending()).toEqual([]);
-    expect(await bury('c1', one)).toBe('STALE');
-  });
-});
-
 describe('reap', () => {
-  const reap = (): Promise<unknown> => run('reap', [STREAM, OTHER], [HOUR]);
+  const reap = (): Promise<unknown> => run('reap', [STREAM, OTHER, DEAD], [HOUR]);
   const exist = (): Promise<number> => raw.exists(STREAM, OTHER);
 
   it('1 where there is nothing', async () => {
@@ -257,6 +224,15 @@ describe('reap', () => {
     await raw.xack(key, 'g', '1-0');
     expect(await reap()).toBe(1);
     expect(await exist()).toBe(0);
+  });
+
+  it('0 while there is a dead letter; without any, what is left of its stream goes too', async () => {
+    await add('1-0');
+    const letter = await add('*', DEAD);
+    expect(await reap()).toBe(0);
+    await raw.xdel(DEAD, letter);
+    expect(await reap()).toBe(1);
+    expect(await raw.exists(STREAM, DEAD)).toBe(0);
   });
 
   it('a log without groups goes, an anycast stream without groups is still owed', async () => {

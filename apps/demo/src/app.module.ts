@@ -8,13 +8,14 @@ import { LineTotals } from './handlers/line-totals.js';
 import { History } from './history/history.js';
 import { Player } from './history/player.js';
 import { ActivityController } from './http/activity.controller.js';
+import { DeadLettersController } from './http/dead-letters.controller.js';
 import { StatusReader } from './http/status.js';
-import { Ledger } from './ledger/ledger.js';
+import { LedgerModule } from './ledger/ledger.module.js';
 
 @Module({
   // In memory, unless the environment says otherwise: EVENT_DEFAULT_BACKEND=redis EVENT_DEFAULT_URL=redis://…
-  imports: [EventsModule.forRoot({ service: 'repository-activity' })],
-  controllers: [ActivityController],
-  providers: [Backend, StatusReader, History, Player, LineTotals, Leaderboard, Audit, Ledger, SelfCheck],
+  imports: [EventsModule.forRoot({ service: 'repository-activity' }), LedgerModule],
+  controllers: [ActivityController, DeadLettersController],
+  providers: [Backend, StatusReader, History, Player, LineTotals, Leaderboard, Audit, SelfCheck],
 })
 export class AppModule {}

@@ -8,6 +8,7 @@ import { SelfCheck } from './check/self-check.js';
 import { toSummary } from './check/summary.js';
 import { joinCluster } from './cluster/join.js';
 import { Player } from './history/player.js';
+import { ReviewModule } from './review/review.module.js';
 import { count } from './text.js';
 
 const HOST = '127.0.0.1';
@@ -22,7 +23,8 @@ async function main(): Promise<void> {
     return;
   }
 
-  const app = await NestFactory.create(AppModule, { logger: ['warn', 'error'], abortOnError: false });
+  const root = { module: AppModule, imports: options.review ? [ReviewModule] : [] };
+  const app = await NestFactory.create(root, { logger: ['warn', 'error'], abortOnError: false });
   app.enableShutdownHooks();
   const announce = options.member ? joinCluster(app) : undefined;
 

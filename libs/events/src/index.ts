@@ -1,17 +1,24 @@
-export { EventType, type EventClass, type EventTypeInfo } from './core/event-class.js';
+export { EventType, type EventClass, type EventTypeInfo, type EventTypeOptions } from './core/event-class.js';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './core/standard-schema.js';
+export type { UpcastFunction } from './core/upcasters.js';
+export { CronEvents, DataEvents, UserEvents } from './core/common-events.js';
 export type { ContextLogger, EventContext, PublishReceipt } from './core/context.js';
 export type { EnvelopeInit, EventEnvelope, EventHeaders, EventMode } from './core/envelope.js';
 export type { EventHandler } from './core/handler.js';
+export { HandlersFailedError, PublishManyError } from './core/publish-errors.js';
+export { BatchError, HandlerCrashedError, HandlerTimeoutError, Reject, RetryLater } from './core/handler-errors.js';
+export type { Filter } from './core/filter.js';
+export type { RetryPolicy } from './core/retry-policy.js';
 export {
   BackendError,
   BackendUnavailableError,
   BusClosedError,
   EventLoopError,
   EventSerializationError,
+  EventValidationError,
   EventsConfigError,
   EventsError,
   EventsOverloadedError,
-  HandlersFailedError,
   InstanceIdInUseError,
   InvalidEventError,
   InvalidEventTypeError,
@@ -22,16 +29,18 @@ export {
   NoHandlerError,
   NoSuchInstanceError,
   PayloadTooLargeError,
-  PublishManyError,
   RemoteHandlerError,
   RequestTimeoutError,
   ResponderLostError,
   StreamFullError,
   UnknownBusError,
+  UnroutableError,
   UnsupportedError,
+  UnsupportedVersionError,
   WaitAbortedError,
   isEventsError,
   type EventsErrorCode,
+  type ValidationIssue,
 } from './core/errors.js';
 export type {
   Backend,
@@ -40,18 +49,39 @@ export type {
   Duration,
   EventsModuleOptions,
   ExchangeType,
+  HandlerDefaults,
   Overflow,
   RedisLike,
   ResolvedBusOptions,
+  ResolvedHandlerDefaults,
+  RetryOptions,
 } from './ports/options.js';
 export type { Clock, Timer } from './core/clock.js';
-export type { DeadLetterReason, DeadLetterRow, Delivery, Reply, Verdict } from './core/delivery.js';
+export type { DeadLetterReason, DeadLetterRow, Delivery, Reply, RetryRow, Verdict } from './core/delivery.js';
 export type { EventsLogger } from './ports/logger.js';
 export type * from './ports/driver.js';
+export type * from './ports/stores.js';
 export { EventBus, type ReceivedEvent } from './bus/event-bus.js';
-export type { EventToPublish, Listenable, PublishOptions, RequestOptions } from './bus/publish-options.js';
+export {
+  DeadLetters,
+  type DeadEvent,
+  type DeadLetter,
+  type DeadLetterFilter,
+  type ReplayOptions,
+} from './bus/dead-letters.js';
+export type { ReplayResult } from './bus/replay.js';
+export type { HandlingOptions, IdempotentOptions } from './bus/handling-options.js';
+export type { Page, PageOptions } from './bus/page.js';
+export type { PulledEvent, StreamOptions } from './bus/stream.js';
+export type {
+  EventToPublish,
+  Listenable,
+  PublishOptions,
+  PublishRetry,
+  RequestOptions,
+} from './bus/publish-options.js';
 export type { SubscribeOptions, Subscription } from './bus/subscription.js';
-export { SystemEvents, type SystemError, type SystemWarning } from './bus/system-events.js';
+export { SystemEvents, type SystemError, type SystemLife, type SystemWarning } from './bus/system-events.js';
 export { EventService } from './runtime/event-service.js';
-export { createEventBus, type CreateEventBusOptions } from './runtime/create-event-bus.js';
+export { createEventBus, type CreateEventBusOptions, type UpcastDeclaration } from './runtime/create-event-bus.js';
 export * from './nest/index.js';

@@ -1,4 +1,4 @@
-/** Who handles the events of the history: a handler of each process, and two groups. */
+/** Who handles the events of the history and is checked: a handler of each process, and two groups. */
 export const SUBSCRIBERS = [
   { name: 'line-totals', kind: 'process' },
   { name: 'leaderboard', kind: 'group' },

@@ -5,6 +5,8 @@ import { EventsError, type EventsErrorCode } from 'nestjs-cardinal';
 const STATUS: Partial<Record<EventsErrorCode, HttpStatus>> = {
   INVALID_EVENT: HttpStatus.BAD_REQUEST,
   INVALID_EVENT_TYPE: HttpStatus.BAD_REQUEST,
+  INVALID_PATTERN: HttpStatus.BAD_REQUEST,
+  INVALID_OPTION: HttpStatus.BAD_REQUEST,
   PAYLOAD_TOO_LARGE: HttpStatus.PAYLOAD_TOO_LARGE,
   NO_HANDLER: HttpStatus.SERVICE_UNAVAILABLE,
   BACKEND_UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,

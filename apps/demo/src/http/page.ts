@@ -37,7 +37,8 @@ export function toPage(status: Status, { top, events }: TopFiles): string {
       top.map(({ file, changes: times }) => [file, times]),
     )}
     <p>${count(files)} files; the leaderboard is of ${count(events)} events.
-      As JSON: <a href="/leaderboard">/leaderboard</a>, <a href="/check">/check</a>, <a href="/handled">/handled</a></p>
+      As JSON: <a href="/leaderboard">/leaderboard</a>, <a href="/check">/check</a>, <a href="/handled">/handled</a>,
+      <a href="/dead-letters">/dead-letters</a></p>
   </body>
 </html>
 `;

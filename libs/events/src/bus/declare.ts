@@ -1,16 +1,19 @@
-import { eventTypeOf } from '../core/event-class.js';
+import { eventTypeOf, type EventClass } from '../core/event-class.js';
 import { describe, InvalidHandlerError, InvalidOptionError } from '../core/errors.js';
+import type { Filter } from '../core/filter.js';
 import type { EventHandler } from '../core/handler.js';
 import { hasWildcard, normalizePattern } from '../core/pattern.js';
 import type { HandlerDeclaration } from '../core/declaration.js';
+import type { ResolvedHandlerDefaults } from '../ports/options.js';
+import { handlingOf } from './declare-handling.js';
+import type { HandlingOptions } from './handling-options.js';
 import type { Listenable } from './publish-options.js';
 
 /** What a handler may say of itself, in a decorator or in `subscribe`. */
-export interface DeclareOptions {
+export interface DeclareOptions extends HandlingOptions {
   readonly name?: string | undefined;
   readonly group?: string | true | undefined;
   readonly startFrom?: 'new' | 'earliest' | undefined;
-  readonly concurrency?: number | undefined;
   readonly reply?: boolean | undefined;
   readonly once?: boolean | undefined;
 }
@@ -20,10 +23,12 @@ export interface DeclareDefaults {
   /** What `group: true` means. */
   readonly group: string;
   readonly concurrency: number;
+  readonly handlers: ResolvedHandlerDefaults;
+  /** Filters of the bus, by pattern. */
+  readonly filters: ReadonlyMap<string, Filter>;
 }
 
 const NAME = /^[^\p{C}{}\s]{1,128}$/u;
-const MAX_CONCURRENCY = 100_000;
 
 /**
  * Checks what a handler says of itself and fills in the defaults.
@@ -56,15 +61,11 @@ export function declareHandler(
   const startFrom = options.startFrom ?? 'new';
   if (!['new', 'earliest'].includes(startFrom))
     throw new InvalidOptionError(`startFrom of handler ${name}`, startFrom, "'new' or 'earliest'");
-  const concurrency = options.concurrency ?? defaults.concurrency;
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
-    throw new InvalidOptionError(
-      `concurrency of handler ${name}`,
-      concurrency,
-      `a whole number from 1 to ${String(MAX_CONCURRENCY)}`,
-    );
-  }
   const once = options.once ?? false;
+  if (options.batch !== undefined && (once || options.reply === true))
+    throw new InvalidHandlerError(
+      `Handler ${name} is a batch handler and ${once ? "'once'" : 'answers requests'}: it gets arrays of events, not one. Leave one out.`,
+    );
   if (once && group !== undefined)
     throw new InvalidHandlerError(
       `Handler ${name} is 'once' and in group '${group}': a group is durable, so neither would mean anything. Leave one out.`,
@@ -74,29 +75,21 @@ export function declareHandler(
     patterns,
     group,
     startFrom,
-    concurrency,
     once,
-    answers: options.reply ?? !patterns.some(hasWildcard),
-    invoke: withInstances(handler, listenable),
+    answers: options.reply ?? (options.batch === undefined && !patterns.some(hasWildcard)),
+    classes: classesOf(listenable),
+    ...handlingOf(options, defaults, name),
+    invoke: handler,
   };
 }
 
-/** Gives the handler of an event class instances of it, frozen as the payload is. */
-function withInstances(handler: EventHandler, listenable: Listenable): EventHandler {
-  const classes = new Map<string, object>();
+function classesOf(listenable: Listenable): Map<string, EventClass> {
+  const classes = new Map<string, EventClass>();
   for (const each of Array.isArray(listenable) ? (listenable as readonly unknown[]) : [listenable]) {
     const info = eventTypeOf(each);
-    if (info !== undefined) classes.set(info.type, (each as { prototype: object }).prototype);
+    if (info !== undefined) classes.set(info.type, each as EventClass);
   }
-  if (classes.size === 0) return handler;
-  return (payload: unknown, context) => {
-    const prototype = classes.get(context.type);
-    const instance = prototype !== undefined && typeof payload === 'object' && payload !== null;
-    return handler(
-      instance ? Object.freeze(Object.assign(Object.create(prototype) as object, payload)) : payload,
-      context,
-    );
-  };
+  return classes;
 }
 
 /** The default name of a handler that is a function, whatever the function is called. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { EventEnvelope } from '../core/envelope.js';
 import { EventLoopError, InvalidOptionError, PayloadTooLargeError } from '../core/errors.js';
 import { createScopeStorage } from '../core/scope.js';
 import { TestClock } from '../testing/clock.js';
@@ -15,6 +16,7 @@ const factoryOf = (options: Partial<EnvelopeFactoryOptions> = {}): EnvelopeFacto
     share: false,
     clock,
     scope,
+    loop: () => undefined,
     ...options,
   });
 
@@ -50,12 +52,41 @@ describe('EnvelopeFactory', () => {
     expect(made).toMatchObject({ hops: 4, causationId: 'cause', traceparent: '00-1-2-01', correlationId: 'chain' });
   });
 
-  it('refuses the event beyond the limit of hops', () => {
-    const cause = { type: 'cause', id: 'x', correlationId: 'chain', traceparent: undefined };
+  const cause = { type: 'cause', id: 'x', correlationId: 'chain', traceparent: undefined };
+
+  it('refuses the event beyond the limit of hops, and tells of the loop', () => {
+    const loops: EventLoopError[] = [];
+    const factory = factoryOf({ loop: (error) => loops.push(error) });
     const make = (hops: number) => (): unknown =>
-      scope.run({ event: { ...cause, hops } }, () => factoryOf().make('a', 1, undefined, 'broadcast'));
+      scope.run({ event: { ...cause, hops } }, () => factory.make('a', 1, undefined, 'broadcast'));
     expect(make(MAX_HOPS - 1)).not.toThrow();
+    expect(loops).toEqual([]);
     expect(make(MAX_HOPS)).toThrow(EventLoopError);
+    expect(loops).toEqual([expect.objectContaining({ code: 'EVENT_LOOP' })]);
+    expect(loops[0]?.message).toContain('chain');
+  });
+
+  describe('a notice of the library', () => {
+    const notice = (hops: number, type = 'cause'): EventEnvelope | undefined =>
+      scope.run({ event: { ...cause, type, hops } }, () =>
+        factoryOf({ maxPayload: 1 }).notice('system.error', { n: 1 }),
+      );
+
+    it('is a broadcast event that begins a chain, whatever size it has', () => {
+      const event = factoryOf({ maxPayload: 1 }).notice('system.startup', { n: 1 });
+      expect(event).toMatchObject({ type: 'system.startup', mode: 'broadcast', source: 'shop', hops: 0, time: 1_000 });
+      expect([event?.text, event?.correlationId]).toEqual(['{"n":1}', event?.id]);
+    });
+
+    it('goes on with the chain that it tells of, at the limit of hops too', () => {
+      expect(notice(3)).toMatchObject({ hops: 4, correlationId: 'chain', causationId: 'x' });
+      expect(notice(MAX_HOPS)).toMatchObject({ hops: MAX_HOPS, correlationId: 'chain' });
+      expect(notice(MAX_HOPS - 1, 'system.error')).toMatchObject({ hops: MAX_HOPS });
+    });
+
+    it('is none where notices go round in a circle', () => {
+      expect(notice(MAX_HOPS, 'system.error')).toBeUndefined();
+    });
   });
 
   it('hands over by reference where it shall, unchecked', () => {

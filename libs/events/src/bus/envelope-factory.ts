@@ -22,6 +22,8 @@ export interface EnvelopeFactoryOptions {
   readonly share: boolean;
   readonly clock: Clock;
   readonly scope: ScopeStorage;
+  /** Events went round in a circle. */
+  readonly loop: (error: EventLoopError) => void;
 }
 
 /** Makes the envelope of what this process publishes: id, source, and the chain that it belongs to. */
@@ -37,7 +39,11 @@ export class EnvelopeFactory {
     const { share, maxPayload, service, instanceId, clock, scope } = this.options;
     const cause = scope.getStore()?.event;
     const hops = cause === undefined ? 0 : cause.hops + 1;
-    if (hops > MAX_HOPS) throw new EventLoopError(type, hops, cause?.correlationId ?? '');
+    if (hops > MAX_HOPS) {
+      const error = new EventLoopError(type, hops, cause?.correlationId ?? '');
+      this.options.loop(error);
+      throw error;
+    }
     const envelope = new EventEnvelope({
       type,
       version,

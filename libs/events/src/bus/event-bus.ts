@@ -7,8 +7,13 @@ import { storeMany } from './store-many.js';
 import { isPromise } from '../pipeline/compose.js';
 import { Breather } from './breather.js';
 import type { BusCore } from './bus-core.js';
+import type { DeadLetters } from './dead-letters.js';
 import type { EventToPublish, Listenable, PublishOptions, RequestOptions } from './publish-options.js';
+import { pull, type PulledEvent, type StreamOptions } from './stream.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
+
+/** Events that a stream holds unsettled. */
+const STREAM_PREFETCH = 64;
 
 /** An event as `once` without a handler gives it. */
 export interface ReceivedEvent<Payload = unknown> {
@@ -110,6 +115,8 @@ export class EventBus {
     const payload = typeof event === 'string' ? second : undefined;
     const headers = options?.headers === undefined ? undefined : { headers: options.headers };
     const envelope = this.core.publisher.envelope(event, payload, headers, 'request');
+    const checking = this.core.publisher.checked(envelope);
+    if (checking !== undefined) await checking;
     return (await this.core.requests.request(envelope, options)) as Result;
   }
 
@@ -123,13 +130,7 @@ export class EventBus {
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     this.core.assertOpen();
-    if (options.group !== undefined && options.name === undefined) {
-      throw new InvalidOptionError(
-        'subscribe() name',
-        options.name,
-        'a name, where there is a group: dead letters and retries find the handler by it',
-      );
-    }
+    assertNamed(options);
     return this.core.subscribe(pattern, handler, options);
   }
 
@@ -154,6 +155,34 @@ export class EventBus {
     this.core.assertOpen();
     if (typeof second === 'function') return this.core.subscribe(pattern, second, { ...third, once: true });
     return this.nextEvent(pattern, second?.signal);
+  }
+
+  /**
+   * Events to pull: `for await (const event of bus.stream('order.*')) { …; event.ack(); }`. It begins to listen with the
+   * first step of the loop; leaving the loop, or `signal`, ends it, and what is not settled goes back.
+   * @throws InvalidPatternError, InvalidOptionError, BusClosedError (at the first step)
+   */
+  stream<Payload = unknown>(pattern: Listenable, options: StreamOptions = {}): AsyncIterable<PulledEvent<Payload>> {
+    const { signal, prefetch = STREAM_PREFETCH, ...rest } = options;
+    const subscribe = (handler: EventHandler): Promise<Subscription> => {
+      this.core.assertOpen();
+      assertNamed(rest);
+      return this.core.subscribe(pattern, handler, { ...rest, concurrency: prefetch, timeout: 0, reply: false });
+    };
+    return pull<Payload>(subscribe as never, (end) => {
+      const forget = this.core.onClose(end);
+      signal?.addEventListener('abort', end, { once: true });
+      if (signal?.aborted === true) end();
+      return () => {
+        forget();
+        signal?.removeEventListener('abort', end);
+      };
+    });
+  }
+
+  /** The dead letters of the bus. */
+  get deadLetters(): DeadLetters {
+    return this.core.deadLetters;
   }
 
   /** Resolves when the bus receives: its handlers count. */
@@ -202,6 +231,16 @@ export class EventBus {
         .catch(reject);
     });
   }
+}
+
+/** Dead letters and retries find a handler of a group by its name. @throws InvalidOptionError */
+function assertNamed({ group, name }: { readonly group?: string | true; readonly name?: string }): void {
+  if (group !== undefined && name === undefined)
+    throw new InvalidOptionError(
+      'subscribe() name',
+      name,
+      'a name, where there is a group: dead letters and retries find the handler by it',
+    );
 }
 
 /** The options of a call, wherever its form puts them. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventType } from '../core/event-class.js';
 import type { EventEnvelope } from '../core/envelope.js';
-import { HandlersFailedError, InvalidEventError, InvalidEventTypeError, InvalidOptionError } from '../core/errors.js';
+import { InvalidEventError, InvalidEventTypeError, InvalidOptionError } from '../core/errors.js';
+import { HandlersFailedError } from '../core/publish-errors.js';
 import { createScopeStorage } from '../core/scope.js';
 import type { EventDriver } from '../ports/driver.js';
 import { TestClock } from '../testing/clock.js';
@@ -27,6 +28,7 @@ function publisherOf(
     share: false,
     clock,
     scope: createScopeStorage(),
+    loop: () => undefined,
   });
   const handlers = { expect: () => Promise.resolve([]), forget: () => undefined, ...local };
   return new Publisher({ publish: store } as unknown as EventDriver, envelopes, handlers, undefined);

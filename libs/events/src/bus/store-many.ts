@@ -1,6 +1,6 @@
 import type { PublishReceipt } from '../core/context.js';
 import type { EventEnvelope } from '../core/envelope.js';
-import { PublishManyError } from '../core/errors.js';
+import { PublishManyError } from '../core/publish-errors.js';
 import { isPromise } from '../pipeline/compose.js';
 import { Receipt } from './receipt.js';
 

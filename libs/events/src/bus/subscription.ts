@@ -1,3 +1,5 @@
+import type { HandlingOptions } from './handling-options.js';
+
 /** A handler that was added at run time. */
 export interface Subscription {
   readonly name: string;
@@ -7,15 +9,13 @@ export interface Subscription {
 }
 
 /** How `subscribe` listens. */
-export interface SubscribeOptions {
+export interface SubscribeOptions extends HandlingOptions {
   /** Name in logs and dead letters. Required with a group. Defaults to the function's name. */
   readonly name?: string;
   /** Durable group, as in `@OnEvent`. */
   readonly group?: string | true;
   /** `'earliest'`: also what is retained. Defaults to `'new'`. */
   readonly startFrom?: 'new' | 'earliest';
-  /** Events handled at once in this process. Defaults to the bus's `concurrency`. */
-  readonly concurrency?: number;
   /** May answer requests. Defaults to true for patterns without wildcards. */
   readonly reply?: boolean;
   /** Closes the subscription when it aborts. */

@@ -1,10 +1,21 @@
 /** Events that the library itself gives, in this process. */
 export const SystemEvents = Object.freeze({
+  /** The bus receives. Payload: `SystemLife`. */
+  Startup: 'system.startup',
+  /** The bus begins to drain. Payload: `SystemLife`. */
+  Shutdown: 'system.shutdown',
   /** An `emit` failed, or the driver had an error that no caller could be told. Payload: `SystemError`. */
   Error: 'system.error',
   /** Something to look at: a gap, a dead letter, a lost connection. Payload: `SystemWarning`. */
   Warning: 'system.warning',
 });
+
+/** Payload of `system.startup` and `system.shutdown`. */
+export interface SystemLife {
+  readonly bus: string;
+  readonly service: string;
+  readonly instanceId: string;
+}
 
 /** Payload of `system.error`. */
 export interface SystemError {

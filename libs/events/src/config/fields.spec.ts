@@ -8,7 +8,8 @@ describe('the table', () => {
     expect(Object.values(BUS_FIELDS).map((field) => field.suffix)).toEqual(
       (
         'BACKEND URL KEY_PREFIX EXCHANGE_NAME EXCHANGE_TYPE GROUP ISOLATE CONCURRENCY PREFETCH MAX_PAYLOAD RETENTION ' +
-        'MAX_LENGTH OVERFLOW STREAM_TTL RECLAIM_AFTER'
+        'MAX_LENGTH OVERFLOW STREAM_TTL RECLAIM_AFTER HANDLERS_TIMEOUT HANDLERS_STUCK_AFTER HANDLERS_RETRY_ATTEMPTS ' +
+        'HANDLERS_RETRY_DELAY HANDLERS_RETRY_BACKOFF HANDLERS_RETRY_MAX_DELAY HANDLERS_RETRY_JITTER'
       ).split(' '),
     );
     expect(Object.values(MODULE_FIELDS).map((field) => field.suffix)).toEqual(
@@ -19,7 +20,8 @@ describe('the table', () => {
   it.each(Object.entries({ ...BUS_FIELDS, ...MODULE_FIELDS }))(
     '%s: path, text for people, a default that it accepts',
     (key, field) => {
-      expect(field.path).toBe(key);
+      // The key is the path in one word: `handlers.retry.delay` is handlersRetryDelay.
+      expect(field.path.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase())).toBe(key);
       expect(field.accepted).not.toBe('');
       if (field.fallback !== undefined) expect(field.parse(field.fallback)).toBe(field.fallback);
       for (const bad of ['', ' ', null, {}, [], NaN]) expect(field.parse(bad)).toBeUndefined();
@@ -49,6 +51,20 @@ describe('the table', () => {
     ['reclaimAfter', 999, undefined],
     ['overflow', 'DROP-OLDEST', 'drop-oldest'],
     ['overflow', 'drop', undefined],
+    ['handlersTimeout', '2m', 120_000],
+    ['handlersTimeout', 0, 0],
+    ['handlersTimeout', -1, undefined],
+    ['handlersStuckAfter', '0', 0],
+    ['handlersRetryAttempts', '5', 5],
+    ['handlersRetryAttempts', 1_000, 1_000],
+    ['handlersRetryAttempts', 1_001, undefined],
+    ['handlersRetryAttempts', 0, undefined],
+    ['handlersRetryDelay', 0, 0],
+    ['handlersRetryBackoff', ' Linear ', 'linear'],
+    ['handlersRetryBackoff', 'quadratic', undefined],
+    ['handlersRetryMaxDelay', '1h', 3_600_000],
+    ['handlersRetryJitter', 'off', false],
+    ['handlersRetryJitter', 1, undefined],
     ['keyPrefix', 'app:', 'app:'],
     ['keyPrefix', 'a{b}', undefined],
     ['keyPrefix', 'a b', undefined],

@@ -1,5 +1,6 @@
 import { DURATION_ACCEPTED, parseDuration } from '../core/duration.js';
 import type { Backend, DriverFactory, ExchangeType, Overflow } from '../ports/options.js';
+import { BACKOFFS, DEFAULT_RETRY, MAX_ATTEMPTS } from '../core/retry-policy.js';
 import { show } from './secrets.js';
 
 /** One option: where it stands, which variable sets it, what it takes. */
@@ -128,6 +129,13 @@ export const BUS_FIELDS = {
   overflow: row('overflow', choice<Overflow>(['reject', 'drop-oldest']), 'reject'),
   streamTtl: row('streamTtl', duration(1), 3_600_000),
   reclaimAfter: row('reclaimAfter', duration(1_000), 30_000),
+  handlersTimeout: row('handlers.timeout', duration(0), 30_000),
+  handlersStuckAfter: row('handlers.stuckAfter', duration(0), 60_000),
+  handlersRetryAttempts: row('handlers.retry.attempts', whole(MAX_ATTEMPTS), DEFAULT_RETRY.attempts),
+  handlersRetryDelay: row('handlers.retry.delay', duration(0), DEFAULT_RETRY.delay),
+  handlersRetryBackoff: row('handlers.retry.backoff', choice(BACKOFFS), DEFAULT_RETRY.backoff),
+  handlersRetryMaxDelay: row('handlers.retry.maxDelay', duration(0), DEFAULT_RETRY.maxDelay),
+  handlersRetryJitter: row('handlers.retry.jitter', flag, DEFAULT_RETRY.jitter),
 } as const;
 
 /** The fields of the module, whose variables are whole names: `EVENT_SERVICE`. */
@@ -140,14 +148,12 @@ export const MODULE_FIELDS = {
 
 /** Options that only code can set. */
 export const CODE_OPTIONS = {
-  bus: ['redis', 'connection'],
-  module: ['instances', 'env', 'enhancers', 'redact', 'logger'],
+  bus: ['redis', 'connection', 'filters'],
+  module: ['instances', 'env', 'enhancers', 'redact', 'logger', 'system'],
 } as const;
 
 /** Sections of a bus that are announced but not part of this release: said so, rather than taken for something else. */
-export const LATER_SECTIONS: readonly string[] = ['cards', 'schedule', 'history', 'handlers'];
-/** Options that are announced, of which the environment knows nothing. */
-export const LATER_OPTIONS: readonly string[] = ['filters', 'system'];
+export const LATER_SECTIONS: readonly string[] = ['cards', 'schedule', 'history'];
 
 /** Bytes of payload that one subscriber holds in a process, whatever `prefetch` says. */
 export const PREFETCH_BYTES = 8 * MIB;
@@ -191,12 +197,17 @@ export function unknownOptions(
       return isRecord(value)
         ? unknownOptions(value, table, others, at, `${path}.`)
         : [`${at(path)}: got ${show(value)}; accepted: an object.`];
-    if ([...LATER_SECTIONS, ...LATER_OPTIONS].includes(path))
-      return [`${at(path)}: this option is not part of this release yet; remove it.`];
-    const moved = table === MODULE_FIELDS && Object.hasOwn(BUS_FIELDS, path);
+    if (LATER_SECTIONS.includes(path)) return [`${at(path)}: this option is not part of this release yet; remove it.`];
+    const moved = table === MODULE_FIELDS && isOfBus(path);
     const name = moved ? `instances.default.${path}` : at(nearest(path, known) ?? '');
     return [`${at(path)} is not an option; the nearest known name is ${name}. Accepted: ${known.join(', ')}.`];
   });
+}
+
+/** An option, or a section, of a bus. */
+function isOfBus(path: string): boolean {
+  const fields = Object.values(BUS_FIELDS).map((field): string => field.path);
+  return [...fields, ...CODE_OPTIONS.bus].some((each) => each === path || each.startsWith(`${path}.`));
 }
 
 /** The candidate that takes the fewest changes of a character (Levenshtein), at most `limit`; the first of several. */

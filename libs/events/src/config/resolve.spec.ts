@@ -58,7 +58,14 @@ describe('defaults', () => {
       overflow: 'reject',
       streamTtl: 3_600_000,
       reclaimAfter: 30_000,
+      handlers: {
+        timeout: 30_000,
+        stuckAfter: 60_000,
+        retry: { attempts: 3, delay: 1_000, backoff: 'exponential', maxDelay: 300_000, jitter: true },
+      },
+      filters: new Map(),
     });
+    expect(resolved.publishSystemEvents).toBe(false);
   });
 
   it('work without any argument', () => {
@@ -82,7 +89,9 @@ describe('defaults', () => {
   it('cannot be changed', () => {
     const resolved = resolve({ instances: { default: { redis: { host: 'h' } } }, enhancers: ['guards'] });
     const first = resolved.instances.get('default');
-    for (const part of [resolved, first, first?.redis]) expect(Object.isFrozen(part)).toBe(true);
+    for (const part of [resolved, first, first?.redis, first?.handlers, first?.handlers.retry])
+      expect(Object.isFrozen(part)).toBe(true);
+    expect(() => (first?.filters as Map<string, unknown>).set('x', () => true)).toThrow(TypeError);
     expect(() => (resolved.instances as Map<string, unknown>).set('x', {})).toThrow(TypeError);
     expect(() => (resolved.instances as Map<string, unknown>).clear()).toThrow(TypeError);
     expect(() => (resolved.enhancers as Set<string>).add('pipes')).toThrow(TypeError);
@@ -307,14 +316,147 @@ describe('unknown options', () => {
     ],
     [{ instances: { default: { cards: {} } } }, 'instances.default.cards: this option is not part of this release yet'],
     [
-      { instances: { default: { filters: {} } } },
-      'instances.default.filters: this option is not part of this release yet',
+      { instances: { default: { handlers: { timeuot: 5 } } } },
+      'instances.default.handlers.timeuot is not an option; the nearest known name is instances.default.handlers.timeout.',
     ],
-    [{ system: { publish: true } }, 'system: this option is not part of this release yet'],
+    [
+      { instances: { default: { handlers: { retry: { atempts: 5 } } } } },
+      'the nearest known name is instances.default.handlers.retry.attempts.',
+    ],
+    [{ handlers: { timeout: 5 } }, 'handlers is not an option; the nearest known name is instances.default.handlers.'],
+    [{ filters: {} }, 'filters is not an option; the nearest known name is instances.default.filters.'],
   ])('%j', (options, text) => {
     const found = problemsOf(() => resolve(options));
     expect(found).toEqual([expect.stringContaining(text)]);
     expect(found.join()).not.toContain('hunter2');
+  });
+});
+
+describe('handlers', () => {
+  it('are what code says, section by section', () => {
+    const handlers = { timeout: '2m', retry: { attempts: 5, backoff: 'fixed', jitter: false } };
+    expect(bus({ handlers }).handlers).toEqual({
+      timeout: 120_000,
+      stuckAfter: 60_000,
+      retry: { attempts: 5, delay: 1_000, backoff: 'fixed', maxDelay: 300_000, jitter: false },
+    });
+    expect(bus({ handlers: {} }).handlers).toEqual(bus().handlers);
+    expect(bus({ handlers: { retry: undefined, timeout: undefined } }).handlers).toEqual(bus().handlers);
+  });
+
+  it('do not cut a delay by a longest wait that is the default', () => {
+    expect(bus({ handlers: { retry: { delay: '10m' } } }).handlers.retry.maxDelay).toBe(600_000);
+    expect(bus({ handlers: { retry: { delay: '10m', maxDelay: '1m' } } }).handlers.retry.maxDelay).toBe(60_000);
+  });
+
+  it('are what the environment says before that', () => {
+    const env = {
+      EVENT_HANDLERS_TIMEOUT: '5s',
+      EVENT_HANDLERS_STUCK_AFTER: '0',
+      EVENT_HANDLERS_RETRY_DELAY: '250ms',
+      EVENT_HANDLERS_RETRY_JITTER: 'no',
+      EVENT_DOMAIN_HANDLERS_RETRY_ATTEMPTS: '7',
+      EVENT_DOMAIN_HANDLERS_RETRY_BACKOFF: 'linear',
+      EVENT_DOMAIN_HANDLERS_RETRY_MAX_DELAY: '1h',
+    };
+    const handlers = { timeout: '9s', retry: { attempts: 2 } };
+    const { instances } = resolve({ instances: { default: { handlers }, domain: { handlers } } }, env);
+    expect(instances.get('default')?.handlers).toEqual({
+      timeout: 5_000,
+      stuckAfter: 0,
+      retry: { attempts: 2, delay: 250, backoff: 'exponential', maxDelay: 300_000, jitter: false },
+    });
+    expect(instances.get('domain')?.handlers).toEqual({
+      timeout: 9_000,
+      stuckAfter: 60_000,
+      retry: { attempts: 7, delay: 1_000, backoff: 'linear', maxDelay: 3_600_000, jitter: true },
+    });
+  });
+
+  it('make an instance that only the environment names', () => {
+    const { instances } = resolve({}, { EVENT_AUDIT_HANDLERS_TIMEOUT: '1s' });
+    expect(instances.get('audit')?.handlers.timeout).toBe(1_000);
+  });
+
+  it.each<[object, Env, RegExp]>([
+    [{ timeout: -1 }, {}, /^instances\.default\.handlers\.timeout: got -1; accepted: milliseconds/],
+    [{ timeout: 'x' }, {}, /handlers\.timeout: got 'x'/],
+    [{ stuckAfter: null }, {}, /handlers\.stuckAfter: got null/],
+    [{ retry: 3 }, {}, /handlers\.retry: got 3; accepted: an object/],
+    [{ retry: { attempts: 0 } }, {}, /handlers\.retry\.attempts: got 0; accepted: a whole number from 1 to 1000/],
+    [{ retry: { delay: 'soon' } }, {}, /handlers\.retry\.delay: got 'soon'/],
+    [{ retry: { backoff: 'x' } }, {}, /handlers\.retry\.backoff: got 'x'; accepted: 'fixed' or 'linear' or 'expo/],
+    [{ retry: { maxDelay: -1 } }, {}, /handlers\.retry\.maxDelay: got -1/],
+    [{ retry: { jitter: 'perhaps' } }, {}, /handlers\.retry\.jitter: got 'perhaps'; accepted: true or false/],
+    [{}, { EVENT_HANDLERS_TIMEOUT: 'soon' }, /^EVENT_HANDLERS_TIMEOUT: got 'soon'/],
+    [{}, { EVENT_HANDLERS_RETRY_ATTEMPTS: '0' }, /^EVENT_HANDLERS_RETRY_ATTEMPTS: got '0'/],
+    [{}, { EVENT_HANDLERS_RETRY_ATEMPTS: '5' }, /nearest known name is EVENT_HANDLERS_RETRY_ATTEMPTS/],
+  ])('are refused: %j %j', (handlers, env, text) => {
+    expect(problems({ handlers }, env)).toEqual([expect.stringMatching(text)]);
+  });
+
+  it.each([null, 5, 'x', []])('are not %j', (handlers) => {
+    expect(problems({ handlers })).toEqual([expect.stringMatching(/^instances\.default\.handlers: got .*an object/)]);
+  });
+});
+
+describe('filters', () => {
+  const [one, two] = [(): boolean => true, (): boolean => false];
+
+  it('are kept by pattern, normalized and in order', () => {
+    const { filters } = bus({ filters: { 'order.**': one, 'user.created': two } });
+    expect([...filters]).toEqual([
+      ['order.#', one],
+      ['user.created', two],
+    ]);
+    expect(bus({ filters: undefined }).filters.size).toBe(0);
+  });
+
+  it('are for code alone', () => {
+    expect(problems({}, { EVENT_FILTERS: 'x' })).toHaveLength(1);
+  });
+
+  it('are not two of one pattern: neither is lost', () => {
+    const found = problems({ filters: { 'order.**': one, 'order.#': two } });
+    expect(found).toEqual([expect.stringContaining('order.#')]);
+  });
+
+  it.each<[unknown, RegExp]>([
+    [5, /^instances\.default\.filters: got 5; accepted: an object/],
+    [null, /^instances\.default\.filters: got null; accepted: an object/],
+    [[one], /^instances\.default\.filters: got .*; accepted: an object/],
+    [{ 'order.*': 'x' }, /^instances\.default\.filters\['order\.\*'\]: got 'x'; accepted: a function/],
+    [{ 'order.*': [one] }, /filters\['order\.\*'\]: got .*; accepted: a function/],
+    [{ 'order..x': one }, /filters\['order\.\.x'\]: /],
+    [{ '': one }, /filters\[''\]: /],
+  ])('are not %p', (filters, text) => {
+    expect(problems({ filters })).toEqual([expect.stringMatching(text)]);
+  });
+});
+
+describe('system', () => {
+  it.each([
+    [undefined, false],
+    [{ publish: true }, true],
+    [{ publish: false }, false],
+  ])('%j', (system, publishes) => {
+    expect(resolve({ system }).publishSystemEvents).toBe(publishes);
+  });
+
+  it.each([
+    true,
+    false,
+    null,
+    'publish',
+    1,
+    [],
+    {},
+    { publish: 'yes' },
+    { publish: undefined },
+    { publish: true, x: 1 },
+  ])('is not %j', (system) => {
+    const found = problemsOf(() => resolve({ system }));
+    expect(found).toEqual([expect.stringMatching(/^system: got .*; accepted: \{ publish: true \} or /)]);
   });
 });
 

@@ -1,5 +1,4 @@
 import { EventsConfigError } from '../core/errors.js';
-import type { EventsLogger } from '../ports/logger.js';
 import { instanceNameProblems, newInstanceId, readEnvironment, serviceName } from './env.js';
 import {
   BUS_FIELDS,
@@ -24,7 +23,18 @@ import type {
   ResolvedBusOptions,
   ResolvedModuleOptions,
 } from '../ports/options.js';
-import { redactor, show } from './secrets.js';
+import {
+  enhancersOf,
+  filtersOf,
+  fixed,
+  isClient,
+  loggerOf,
+  publishesSystemEvents,
+  recordOf,
+  redactOf,
+  type Options,
+} from './code-options.js';
+import { show } from './secrets.js';
 
 /** What a bus takes from its surroundings. */
 export interface BusContext {
@@ -35,15 +45,12 @@ export interface BusContext {
   readonly beside?: Iterable<ResolvedBusOptions>;
 }
 
-type Options = Readonly<Record<string, unknown>>;
 type At = (path: string) => string;
-type Enhancer = NonNullable<EventsModuleOptions['enhancers']>[number];
 type Server = Pick<ResolvedBusOptions, 'backend' | 'url' | 'redis' | 'connection' | 'exchangeName' | 'exchangeType'>;
 
 const NOTHING: Layer = new Map();
 const DEFAULT_URL = 'redis://localhost:6379';
 const NO_RABBITMQ = 'the rabbitmq backend is not part of this release yet; use redis';
-const ENHANCERS: readonly Enhancer[] = ['guards', 'interceptors', 'pipes', 'filters'];
 
 /**
  * The module's options with defaults filled in and the environment applied, frozen. What a variable beats is not judged.
@@ -84,6 +91,7 @@ export function resolveModuleOptions(
     shutdownTimeout: take(MODULE_FIELDS.shutdownTimeout) ?? MODULE_FIELDS.shutdownTimeout.fallback,
     debug: take(MODULE_FIELDS.debug) ?? MODULE_FIELDS.debug.fallback,
     redact: redactOf(given['redact'], problems),
+    publishSystemEvents: publishesSystemEvents(given['system'], problems),
     logger: loggerOf(given['logger'], problems),
     lastResortUrl: env.lastResortUrl,
   };
@@ -138,6 +146,7 @@ function resolveBus(
         `${String(retention)} ms, which would not be kept; or set a shorter retention.`,
     );
   const maxPayload = or(BUS_FIELDS.maxPayload);
+  const retryDelay = or(BUS_FIELDS.handlersRetryDelay);
   return Object.freeze({
     name,
     ...server,
@@ -153,6 +162,19 @@ function resolveBus(
     overflow: or(BUS_FIELDS.overflow),
     streamTtl: streamTtl ?? Math.max(BUS_FIELDS.streamTtl.fallback, retention),
     reclaimAfter: or(BUS_FIELDS.reclaimAfter),
+    handlers: Object.freeze({
+      timeout: or(BUS_FIELDS.handlersTimeout),
+      stuckAfter: or(BUS_FIELDS.handlersStuckAfter),
+      retry: Object.freeze({
+        attempts: or(BUS_FIELDS.handlersRetryAttempts),
+        delay: retryDelay,
+        backoff: or(BUS_FIELDS.handlersRetryBackoff),
+        maxDelay:
+          take(BUS_FIELDS.handlersRetryMaxDelay) ?? Math.max(BUS_FIELDS.handlersRetryMaxDelay.fallback, retryDelay),
+        jitter: or(BUS_FIELDS.handlersRetryJitter),
+      }),
+    }),
+    filters: filtersOf(code.get('filters'), problems),
   });
 }
 
@@ -281,56 +303,4 @@ function hostsOf(options: unknown, fallback: string | undefined): readonly unkno
   if (nodes !== undefined) return all(nodes, 6379);
   if (typeof path === 'string') return [path];
   return host === undefined ? [] : [name(host, port, 6379)];
-}
-
-function enhancersOf(given: unknown, problems: string[]): Set<Enhancer> {
-  const list: readonly unknown[] = Array.isArray(given) ? given : given === undefined ? [] : [given];
-  const known = list.filter((one): one is Enhancer => ENHANCERS.some((enhancer) => enhancer === one));
-  if (known.length < list.length || (given !== undefined && !Array.isArray(given)))
-    problems.push(
-      `enhancers: got ${list.map(show).join(', ')}; accepted: an array of ${ENHANCERS.map(show).join(', ')}.`,
-    );
-  return new Set(known);
-}
-
-function redactOf(given: unknown, problems: string[]): (key: string) => boolean {
-  if (typeof given === 'function') return given as (key: string) => boolean;
-  if (given === undefined) return redactor();
-  if (Array.isArray(given) && given.every((key): key is string => typeof key === 'string' && key !== ''))
-    return redactor(given);
-  problems.push(`redact: got ${show(given)}; accepted: an array of keys of payloads, or a function that tells them.`);
-  return redactor();
-}
-
-function loggerOf(given: unknown, problems: string[]): EventsLogger | undefined {
-  if (given === undefined) return undefined;
-  const lacking = ['log', 'warn', 'error', 'debug'].filter((method) => !hasMethod(given, method));
-  if (lacking.length > 0)
-    problems.push(
-      `logger: got ${show(given)} without ${lacking.join(', ')}; accepted: an object with log, warn, error and debug.`,
-    );
-  return given as EventsLogger;
-}
-
-/** `Object.freeze` leaves the content of a map or set open. */
-function fixed<Collection extends object>(collection: Collection): Collection {
-  const refuse = (): never => {
-    throw new TypeError('Resolved options cannot be changed.');
-  };
-  for (const method of ['set', 'add', 'delete', 'clear']) Object.defineProperty(collection, method, { value: refuse });
-  return Object.freeze(collection);
-}
-
-function recordOf(given: unknown, origin: string, problems: string[]): Options {
-  if (given === undefined || isRecord(given)) return given ?? {};
-  problems.push(`${origin}: got ${show(given)}; accepted: an object.`);
-  return {};
-}
-
-function isClient(value: unknown): value is RedisLike {
-  return hasMethod(value, 'duplicate');
-}
-
-function hasMethod(value: unknown, method: string): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as Options)[method] === 'function';
 }

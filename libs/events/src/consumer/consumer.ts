@@ -1,18 +1,10 @@
-import { afterIo } from '../core/clock.js';
+import { afterIo, type Clock } from '../core/clock.js';
 import type { PublishReceipt } from '../core/context.js';
-import {
-  ACK,
-  RELEASE,
-  VERDICT_ACK,
-  VERDICT_LOST,
-  VERDICT_RELEASE,
-  type Delivery,
-  type Settlement,
-  type Verdict,
-} from '../core/delivery.js';
+import { ACK, RELEASE, VERDICT_LOST, type Delivery, type Settlement, type Verdict } from '../core/delivery.js';
 import type { EventEnvelope } from '../core/envelope.js';
 import type { ScopeStorage } from '../core/scope.js';
-import { isPromise, type Step } from '../pipeline/compose.js';
+import { HandlerCrashedError } from '../core/handler-errors.js';
+import { isPromise, type Pipeline } from '../pipeline/compose.js';
 import type { HandlerJob } from '../pipeline/job.js';
 import { messageOf } from '../core/message-of.js';
 import type { EventDriver } from '../ports/driver.js';
@@ -24,6 +16,9 @@ import { Job, type JobHost } from './job.js';
 import { HandlerEntry, HandlerRegistry } from './registry.js';
 import { replyOf } from './reply.js';
 import { SettleWaiters } from './settle-waiters.js';
+import { payloadProblem, refused, select, unmatched } from './selection.js';
+import { Solo } from './solo.js';
+import { WaitingAttempts } from './waiting-attempts.js';
 import { Tracker } from './tracker.js';
 
 export interface ConsumerOptions {
@@ -33,13 +28,17 @@ export interface ConsumerOptions {
   readonly maxPayload: number;
   readonly logger: EventsLogger;
   readonly scope: ScopeStorage;
-  /** Puts the middleware around a handler. */
-  readonly pipeline: (declaration: HandlerDeclaration) => Step;
+  readonly clock: Clock;
+  /** How long a retry waits for a live process that has its handler, ms. */
+  readonly retention: number;
+  /** Puts the middleware around a handler; it calls `used` when a handler with `once` has its event. */
+  readonly pipeline: (declaration: HandlerDeclaration, used: () => void) => Pipeline;
   /** Publishes the answer that a handler gives by `context.reply`. */
   readonly reply: (event: EventEnvelope, type: string, payload: unknown) => Promise<PublishReceipt>;
 }
 
-const NOBODY: readonly HandlerEntry[] = [];
+/** An event with which this many consumers have died is handled alone. */
+const SUSPECT = 2;
 
 /**
  * The receiving half of a bus in one process: takes deliveries from the driver, runs their handlers through lanes and
@@ -53,8 +52,12 @@ export class Consumer implements IntakeHost, JobHost {
   readonly intakes: Intakes;
   /** Settlements that the backend has not confirmed. */
   readonly unconfirmed = new Set<Promise<void>>();
-  /** Requests that this process answers for itself. */
-  readonly answering = new Set<Promise<unknown>>();
+  /** Work that no intake counts: requests that this process answers for itself, attempts that waited in the process. */
+  readonly beside = new Set<Promise<unknown>>();
+  private readonly solo = new Solo(() => this.busy());
+  /** Handlers that were removed, and may still run. */
+  private readonly removed = new Set<HandlerEntry>();
+  private readonly attempts: WaitingAttempts;
   private lastSettling: Promise<void> | undefined;
 
   constructor(
@@ -64,6 +67,7 @@ export class Consumer implements IntakeHost, JobHost {
     this.bus = options.bus;
     this.logger = options.logger;
     this.intakes = new Intakes(driver, options.limits, this);
+    this.attempts = new WaitingAttempts(this, options.clock);
   }
 
   /**
@@ -71,7 +75,12 @@ export class Consumer implements IntakeHost, JobHost {
    * @throws InvalidHandlerError when its group has a handler of that name
    */
   register(declaration: HandlerDeclaration): HandlerEntry {
-    const entry = new HandlerEntry(declaration, this.options.pipeline(declaration));
+    const used = (): void => {
+      this.retire(entry).catch((error: unknown) => {
+        this.logger.warn(`Handler ${declaration.name} could not be detached: ${messageOf(error)}`);
+      });
+    };
+    const entry: HandlerEntry = new HandlerEntry(declaration, this.options.pipeline(declaration, used), this.solo);
     this.registry.add(entry);
     return entry;
   }
@@ -93,9 +102,18 @@ export class Consumer implements IntakeHost, JobHost {
     return entry;
   }
 
-  /** Ends a handler: it gets nothing more; what it has begun it finishes. Twice is once. */
+  /** Ends a handler: it gets nothing more; what runs it finishes, what waits for another attempt is a dead letter. Twice is once. */
   async remove(entry: HandlerEntry): Promise<void> {
+    entry.closed = true;
+    this.attempts.close(entry);
+    await this.retire(entry);
+  }
+
+  /** A handler gets nothing more; what it has begun it finishes. */
+  private async retire(entry: HandlerEntry): Promise<void> {
     if (!this.registry.remove(entry)) return;
+    this.removed.add(entry);
+    entry.hurry(true);
     this.releaseWaiting(entry);
     await this.intakes.unlisten(entry, this.registry);
     this.waiters.recheck((type) => this.expectedIntakes(type));
@@ -111,19 +129,20 @@ export class Consumer implements IntakeHost, JobHost {
     const unreadable = event === undefined ? (delivery.malformed ?? 'it cannot be read') : payloadProblem(event);
     if (event === undefined || unreadable !== undefined) {
       this.logger.error(`An entry of '${delivery.type}' on bus '${this.bus}' is not an event: ${unreadable ?? ''}.`);
-      this.finish(new Tracker(delivery, this.onSettled, intake), deadLetter(delivery, 'undecodable', unreadable ?? ''));
+      this.finish(new Tracker(delivery, this.onSettled, intake), refused(delivery, 'undecodable', unreadable ?? ''));
       return;
     }
     const tracker = new Tracker(delivery, this.onSettled, intake);
     if (!this.waiters.empty && intake.spec.kind === 'process')
       tracker.waiter = this.waiters.claim(event.id, event.type, intake);
-    const entries = this.select(intake, delivery, event);
+    const entries = select(this.registry, intake, delivery, event);
     if (entries.length === 0) {
-      this.finish(tracker, this.unmatched(intake, delivery));
+      this.finish(tracker, unmatched(intake, delivery, this.options));
       return;
     }
     intake.inFlight.add(tracker);
-    this.begin(event, entries, tracker);
+    if (delivery.crashes < SUSPECT || intake.spec.kind === 'inbox') this.begin(event, entries, tracker);
+    else this.solo.add(() => this.runAlone(event, entries, tracker));
   }
 
   /** Runs the handler of a request in this process, without the driver. Resolves with the settled job. */
@@ -145,15 +164,15 @@ export class Consumer implements IntakeHost, JobHost {
         if (tracker.started > 0) return;
         // Nobody waits any more: it is not begun.
         tracker.closed = true;
-        this.answering.delete(answered);
+        this.beside.delete(answered);
       });
       // Later: no handler starts inside the call.
       queueMicrotask(() => {
         this.begin(event, [entry], tracker);
       });
     });
-    this.answering.add(answered);
-    void answered.then(() => this.answering.delete(answered));
+    this.beside.add(answered);
+    void answered.then(() => this.beside.delete(answered));
     return answered;
   }
 
@@ -161,28 +180,24 @@ export class Consumer implements IntakeHost, JobHost {
   dispatchLocally(event: EventEnvelope): void {
     const { process } = this.registry.for(event.type);
     if (process.length === 0) return;
+    const tracker = new Tracker(localDelivery(event), () => undefined, undefined);
+    this.attempts.track(tracker);
     afterIo(() => {
-      this.begin(event, process, new Tracker(localDelivery(event), () => undefined, undefined));
+      this.begin(event, process, tracker);
     });
   }
 
   run(job: Job): Settlement | Promise<Settlement> {
     const { entry, tracker } = job;
     if (tracker.closed) return RELEASE;
-    // Closed while the job waited for a place: others shall have it, where there are others.
-    if (entry.retired) return job.ephemeral ? ACK : RELEASE;
-    if (entry.declaration.once) {
-      void this.remove(entry).catch((error: unknown) => {
-        this.logger.warn(`Handler ${job.handler} could not be detached: ${messageOf(error)}`);
-      });
-    }
+    // Closed while the job waited for a place: others shall have it, where there are others. What it has begun it finishes.
+    if (entry.retired && job.failures === 0) return tracker.isOnly(entry) ? RELEASE : ACK;
     return this.options.scope.run(job, entry.step, job);
   }
 
   ended(job: Job, settlement: Settlement): void {
-    const { tracker, entry } = job;
-    tracker.take(entry.declaration.name, settlement);
-    if (--tracker.pending === 0 && !tracker.closed) tracker.settled(tracker, job, settlement);
+    const { entry } = job;
+    if (settlement.kind !== 'retry' || !this.attempts.take(job, settlement)) this.end(job, settlement);
     entry.lane.leave();
   }
 
@@ -192,11 +207,29 @@ export class Consumer implements IntakeHost, JobHost {
 
   /** Gives a delivery back, so that others may have it at once; what its handlers still return does not count. */
   release(tracker: Tracker): void {
+    if (tracker.closed) return;
     tracker.closed = true;
     tracker.intake?.inFlight.delete(tracker);
     // A request that has begun is not for others to run again.
     const begun = tracker.intake?.spec.kind === 'requests' && tracker.started > 0;
-    this.finish(tracker, begun ? VERDICT_LOST : VERDICT_RELEASE);
+    this.finish(tracker, begun ? VERDICT_LOST : tracker.verdictOfRelease());
+  }
+
+  /** Begins the end: no attempt waits in this process any more, and no batch for its size. */
+  hurry(): void {
+    for (const entry of this.registry.entries()) entry.hurry(true);
+    this.attempts.end();
+  }
+
+  /** Ends the wait for attempts that no intake counts: their signals abort. */
+  abandon(reason: Error): void {
+    this.attempts.abort(reason);
+  }
+
+  /** Handlers that may run. */
+  private busy(): HandlerEntry[] {
+    for (const entry of this.removed) if (entry.lane.running === 0) this.removed.delete(entry);
+    return [...this.registry.entries(), ...this.removed];
   }
 
   /** Gives back what waits for a place at a handler that is closed, where the handler is the only one that it is for. */
@@ -204,15 +237,48 @@ export class Consumer implements IntakeHost, JobHost {
     for (const intake of this.intakes.all()) {
       if (intake.spec.kind === 'process') continue;
       for (const tracker of [...intake.inFlight]) {
-        if (tracker.started === 0 && tracker.pending === 1 && tracker.first === entry) this.release(tracker);
+        if (tracker.started === 0 && tracker.pending === 1 && tracker.entries[0] === entry) this.release(tracker);
       }
     }
   }
 
   private begin(event: EventEnvelope, entries: readonly HandlerEntry[], tracker: Tracker): void {
     tracker.pending = entries.length;
-    tracker.first = entries[0];
-    for (const entry of entries) entry.lane.enter(new Job(this, event, entry, tracker));
+    tracker.entries = entries;
+    const { attempt, failures } = tracker.delivery;
+    for (const entry of entries) entry.lane.enter(new Job(this, event, entry, tracker, attempt, failures));
+  }
+
+  /** Its consumers have died with it again and again: it runs with nothing beside it, and only deaths in that time count. */
+  private async runAlone(event: EventEnvelope, entries: readonly HandlerEntry[], tracker: Tracker): Promise<void> {
+    const { delivery, intake } = tracker;
+    const givenUp = (): boolean => tracker.closed;
+    if (givenUp()) return;
+    const crashes = (await intake?.source?.alone(delivery).catch(() => 0)) ?? 0;
+    if (givenUp()) return;
+    tracker.pending = entries.length;
+    tracker.entries = entries;
+    await new Promise<void>((resolve) => {
+      tracker.ended = resolve;
+      for (const entry of entries) {
+        const { retry, name } = entry.declaration;
+        const dead = delivery.failures + crashes >= retry.attempts;
+        // A dead letter tells the attempts that were made.
+        const job = new Job(this, event, entry, tracker, delivery.attempt - (dead ? 1 : 0), delivery.failures);
+        if (dead)
+          this.end(job, { kind: 'dead-letter', reason: 'crashed', error: new HandlerCrashedError(name, crashes) });
+        else entry.lane.force(job);
+      }
+    });
+  }
+
+  /** Takes a settlement; with the last one its delivery is settled. */
+  end(job: Job, settlement: Settlement): void {
+    const { tracker } = job;
+    tracker.take(job, settlement);
+    if (--tracker.pending > 0) return;
+    tracker.ended?.();
+    if (!tracker.closed) tracker.settled(tracker, job, settlement);
   }
 
   private readonly onSettled = (tracker: Tracker, job: HandlerJob, settlement: Settlement): void => {
@@ -224,40 +290,15 @@ export class Consumer implements IntakeHost, JobHost {
     );
   };
 
-  private select(intake: Intake, delivery: Delivery, event: EventEnvelope): readonly HandlerEntry[] {
-    const routes = this.registry.for(event.type);
-    const { spec } = intake;
-    switch (spec.kind) {
-      case 'process':
-        return admitted(intake.owner === undefined ? routes.process : [intake.owner], delivery);
-      case 'group': {
-        const members = routes.groups.get(spec.group) ?? NOBODY;
-        const { handler } = delivery;
-        return handler === undefined ? members : members.filter((entry) => entry.declaration.name === handler);
-      }
-      case 'anycast': {
-        const entry = routes.all[routes.turn++ % routes.all.length];
-        return entry === undefined ? NOBODY : [entry];
-      }
-      case 'inbox':
-        return routes.all;
-      case 'requests':
-        return routes.answering === undefined ? NOBODY : [routes.answering];
-    }
-  }
-
-  private unmatched({ spec }: Intake, delivery: Delivery): Verdict {
-    if (spec.kind === 'process') return VERDICT_ACK;
-    if (spec.kind !== 'inbox') return VERDICT_RELEASE;
-    return deadLetter(delivery, 'unhandled', `the target process has no handler of '${delivery.type}'`);
-  }
-
   private finish(tracker: Tracker, verdict: Verdict): void {
-    const { delivery, intake } = tracker;
+    this.settle(tracker, verdict);
+    tracker.waiter?.settled(tracker.failed);
+    tracker.intake?.leave(tracker.delivery);
+  }
+
+  settle({ delivery, intake }: Tracker, verdict: Verdict): void {
     const done = intake?.source?.settle(delivery, verdict);
     if (isPromise(done)) this.confirm(done, delivery);
-    tracker.waiter?.settled(tracker.failures);
-    intake?.leave(delivery);
   }
 
   /** Remembers a settlement until the backend has it. A driver may give many deliveries one promise. */
@@ -275,35 +316,6 @@ export class Consumer implements IntakeHost, JobHost {
   }
 }
 
-/** Leaves out handlers that began to listen after the event, or have had their one. */
-function admitted(entries: readonly HandlerEntry[], delivery: Delivery): readonly HandlerEntry[] {
-  return entries.every((entry) => isAdmitted(entry, delivery))
-    ? entries
-    : entries.filter((entry) => isAdmitted(entry, delivery));
-}
-
-function isAdmitted(entry: HandlerEntry, delivery: Delivery): boolean {
-  if (entry.retired) return false;
-  if (entry.gate === undefined) return true;
-  const admits = entry.gate.admits(delivery);
-  if (entry.gate.spent) entry.gate = undefined;
-  return admits;
-}
-
-/** What is wrong with the payload's text; the decoded value is kept in the envelope. */
-function payloadProblem(event: EventEnvelope): string | undefined {
-  try {
-    event.payload();
-    return undefined;
-  } catch (error) {
-    return `its payload is not JSON: ${messageOf(error)}`;
-  }
-}
-
-function deadLetter(delivery: Delivery, reason: 'undecodable' | 'unhandled', error: string): Verdict {
-  return { kind: 'ack', deadLetters: [{ reason, error, attempts: delivery.attempt }] };
-}
-
 function localDelivery(event: EventEnvelope): Delivery {
-  return { event, type: event.type, attempt: 1, redelivered: false };
+  return { event, type: event.type, attempt: 1, redelivered: false, failures: 0, crashes: 0 };
 }

@@ -16,6 +16,7 @@ export interface DrainOptions {
  */
 export async function drain(consumer: Consumer, { clock, timeout, handOver }: DrainOptions): Promise<void> {
   consumer.intakes.end();
+  consumer.hurry();
   const intakes = consumer.intakes.all();
   if (handOver) for (const intake of intakes) releaseUnstarted(consumer, intake);
   const finished = Promise.all(
@@ -23,7 +24,8 @@ export async function drain(consumer: Consumer, { clock, timeout, handOver }: Dr
       await intake.source?.pause();
       if (handOver) releaseUnstarted(consumer, intake);
       await intake.whenIdle();
-      await Promise.all([...consumer.unconfirmed, ...consumer.answering]);
+      await Promise.all(consumer.beside);
+      await Promise.all(consumer.unconfirmed);
     }),
   );
   if (await within(finished, timeout, clock)) return;
@@ -32,10 +34,12 @@ export async function drain(consumer: Consumer, { clock, timeout, handOver }: Dr
   consumer.logger.warn(
     `Bus '${consumer.bus}': ${String(left.length)} deliveries did not finish within ${String(timeout)} ms; their signals abort and others may take them.`,
   );
+  const reason = new Error('The process shuts down.');
   for (const tracker of left) {
-    tracker.abort(new Error('The process shuts down.'));
+    tracker.abort(reason);
     consumer.release(tracker);
   }
+  consumer.abandon(reason);
   await within(Promise.all(consumer.unconfirmed), timeout, clock);
 }
 

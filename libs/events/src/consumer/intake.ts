@@ -24,6 +24,8 @@ export interface IntakeHost {
 export class Intake implements Sink, TrackerHome {
   readonly inFlight = new Bag<Tracker>();
   source: Source | undefined;
+  /** Most unsettled deliveries. */
+  private most: number;
   private count = 0;
   private size = 0;
   private starved = false;
@@ -36,7 +38,16 @@ export class Intake implements Sink, TrackerHome {
     private readonly host: IntakeHost,
     /** The one handler that this source is for, where it has its own (`startFrom: 'earliest'`). */
     readonly owner?: HandlerEntry,
-  ) {}
+  ) {
+    this.most = limits.count;
+  }
+
+  /** Makes room for what one handler can have in its hands. */
+  widen(places: number): void {
+    if (places <= this.most) return;
+    this.most = places;
+    this.source?.pull();
+  }
 
   /** Takes nothing more, whatever the source has. */
   shut(): void {
@@ -45,7 +56,7 @@ export class Intake implements Sink, TrackerHome {
 
   room(): number {
     if (!this.open) return 0;
-    const room = this.size >= this.limits.size ? 0 : this.limits.count - this.count;
+    const room = this.size >= this.limits.size ? 0 : this.most - this.count;
     if (room <= 0) this.starved = true;
     return room;
   }
@@ -68,7 +79,7 @@ export class Intake implements Sink, TrackerHome {
     this.count--;
     this.size -= delivery.event?.size ?? 0;
     // Half empty before the next read: places that free up one by one must not become reads of one.
-    if (this.starved && this.count * 2 <= this.limits.count) {
+    if (this.starved && this.count * 2 <= this.most) {
       this.starved = false;
       this.source?.pull();
     }

@@ -96,7 +96,9 @@ export class Intakes {
   }
 
   private async addPatterns(attaching: Promise<Intake>, entry: HandlerEntry, from: StartFrom): Promise<Gate[]> {
-    const { source } = await attaching;
+    const intake = await attaching;
+    const { source } = intake;
+    intake.widen(entry.places);
     const gates = await Promise.all(entry.declaration.patterns.map(async (pattern) => source?.listen(pattern, from)));
     return gates.filter((gate) => gate !== undefined);
   }

@@ -7,7 +7,10 @@ import { isPromise } from '../pipeline/compose.js';
 import type { HandlerJob } from '../pipeline/job.js';
 import type { Runnable } from './lane.js';
 import type { HandlerEntry } from './registry.js';
-import type { Tracker } from './tracker.js';
+import type { Attempt, Tracker } from './tracker.js';
+
+/** The payload is what was sent. */
+const AS_SENT = Symbol('as sent');
 
 /** What a job needs from the consumer that runs it. */
 export interface JobHost {
@@ -22,20 +25,39 @@ export interface JobHost {
  * One handler's run of one delivery: job of the pipeline, context of the handler, and scope of what it publishes.
  * Whatever a handler may not ask for is made when it asks.
  */
-export class Job implements HandlerJob, EventContext, Scope, Runnable {
+export class Job implements HandlerJob, EventContext, Scope, Runnable, Attempt {
   result: unknown = undefined;
   error: unknown = undefined;
+  /** What the attempt before this one failed with, where it waited in the process. */
+  lastError: unknown = undefined;
+  private input: unknown = AS_SENT;
+  private controller: AbortController | undefined;
+  private abortReason: Error | undefined;
 
   constructor(
     private readonly host: JobHost,
     readonly event: EventEnvelope,
     readonly entry: HandlerEntry,
     readonly tracker: Tracker,
+    readonly attempt: number,
+    readonly failures: number,
   ) {}
 
   get ephemeral(): boolean {
-    const kind = this.tracker.intake?.spec.kind;
-    return kind === undefined || kind === 'process';
+    return this.tracker.intake === undefined;
+  }
+
+  get payload(): unknown {
+    return this.input === AS_SENT ? this.event.payload() : this.input;
+  }
+
+  set payload(value: unknown) {
+    this.input = value;
+  }
+
+  abort(reason: Error): void {
+    this.abortReason ??= reason;
+    this.controller?.abort(reason);
   }
 
   /** Runs the pipeline and reports its settlement. */
@@ -85,11 +107,8 @@ export class Job implements HandlerJob, EventContext, Scope, Runnable {
   get handler(): string {
     return this.entry.declaration.name;
   }
-  get attempt(): number {
-    return this.tracker.delivery.attempt;
-  }
   get redelivered(): boolean {
-    return this.tracker.delivery.redelivered;
+    return this.tracker.delivery.redelivered || this.attempt > this.tracker.delivery.attempt;
   }
   get correlationId(): string {
     return this.event.correlationId;
@@ -103,8 +122,16 @@ export class Job implements HandlerJob, EventContext, Scope, Runnable {
   get headers(): EventHeaders {
     return this.event.headers;
   }
+  /** Made when the handler first asks for it. */
   get signal(): AbortSignal {
-    return this.tracker.signal;
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      this.tracker.onAbort((reason) => {
+        this.abort(reason);
+      });
+      if (this.abortReason !== undefined) this.controller.abort(this.abortReason);
+    }
+    return this.controller.signal;
   }
   get logger(): EventsLogger & ContextLogger {
     return prefixed(this.host.logger, `[${this.handler} ${this.type} ${this.id}] `);

@@ -1,7 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import { Lane } from './lane.js';
+import { Lane, type LaneGate, type Runnable } from './lane.js';
 
-function jobs(lane: Lane, count: number, run: (index: number) => void): { run: () => void }[] {
+/** A gate that the test closes. */
+class Gate implements LaneGate {
+  closed = false;
+  readonly held: (lane: Lane) => void;
+  readonly waiting: Lane[] = [];
+
+  constructor() {
+    this.held = (lane) => this.waiting.push(lane);
+  }
+}
+
+const laneOf = (limit: number, gate: LaneGate = new Gate()): Lane => new Lane(limit, gate);
+
+function jobs(count: number, run: (index: number) => void): Runnable[] {
   return Array.from({ length: count }, (_, index) => ({
     run: () => {
       run(index);
@@ -11,22 +24,25 @@ function jobs(lane: Lane, count: number, run: (index: number) => void): { run: (
 
 describe('Lane', () => {
   it('runs at most its limit at once, and the others in order as places get free', () => {
-    const lane = new Lane(2);
+    const lane = laneOf(2);
     const started: number[] = [];
-    for (const job of jobs(lane, 5, (index) => started.push(index))) lane.enter(job);
-    expect([started, lane.queued]).toEqual([[0, 1], 3]);
+    for (const job of jobs(5, (index) => started.push(index))) lane.enter(job);
+    expect([started, lane.running, lane.queued]).toEqual([[0, 1], 2, 3]);
     lane.leave();
-    expect([started, lane.queued]).toEqual([[0, 1, 2], 2]);
+    expect([started, lane.running, lane.queued]).toEqual([[0, 1, 2], 2, 2]);
     lane.leave();
     lane.leave();
-    expect([started, lane.queued]).toEqual([[0, 1, 2, 3, 4], 0]);
+    expect([started, lane.running, lane.queued]).toEqual([[0, 1, 2, 3, 4], 2, 0]);
+    lane.leave();
+    lane.leave();
+    expect(lane.running).toBe(0);
   });
 
   it('runs thousands of jobs that end at once without going deep', () => {
-    const lane = new Lane(1);
+    const lane = laneOf(1);
     const started: number[] = [];
     lane.enter({ run: () => undefined });
-    const all = jobs(lane, 50_000, (index) => {
+    const all = jobs(50_000, (index) => {
       started.push(index);
       lane.leave();
     });
@@ -38,9 +54,9 @@ describe('Lane', () => {
   });
 
   it('keeps the order when a job is entered by one that runs', () => {
-    const lane = new Lane(1);
+    const lane = laneOf(1);
     const started: string[] = [];
-    const job = (name: string, inner?: () => void): { run: () => void } => ({
+    const job = (name: string, inner?: () => void): Runnable => ({
       run: () => {
         started.push(name);
         inner?.();
@@ -59,7 +75,7 @@ describe('Lane', () => {
   });
 
   it('goes on after a job that broke its word and threw', () => {
-    const lane = new Lane(1);
+    const lane = laneOf(1);
     const started: number[] = [];
     lane.enter({ run: () => undefined });
     lane.enter({ run: () => { throw new Error('boom'); } }); // prettier-ignore
@@ -67,5 +83,70 @@ describe('Lane', () => {
     expect(() => { lane.leave(); }).toThrow('boom'); // prettier-ignore
     lane.leave();
     expect(started).toEqual([1]);
+  });
+
+  it('runs what is forced at once, beyond its limit and before what waits', () => {
+    const lane = laneOf(1);
+    const started: number[] = [];
+    const [first, second, forced] = jobs(3, (index) => started.push(index));
+    lane.enter(first!);
+    lane.enter(second!);
+    lane.force(forced!);
+    expect([started, lane.running, lane.queued]).toEqual([[0, 2], 2, 1]);
+    lane.leave();
+    expect(started).toEqual([0, 2]);
+    lane.leave();
+    expect(started).toEqual([0, 2, 1]);
+  });
+});
+
+describe('a lane with a closed gate', () => {
+  it('begins nothing, and says that something waits', () => {
+    const gate = new Gate();
+    gate.closed = true;
+    const lane = laneOf(2, gate);
+    const started: number[] = [];
+    const [first, second] = jobs(2, (index) => started.push(index));
+    lane.enter(first!);
+    lane.enter(second!);
+    lane.pump();
+    expect([started, lane.running, lane.queued]).toEqual([[], 0, 2]);
+    expect(gate.waiting).toContain(lane);
+    gate.closed = false;
+    lane.pump();
+    expect([started, lane.queued]).toEqual([[0, 1], 0]);
+  });
+
+  it('lets what runs end, says so, and begins nothing in its place', () => {
+    const gate = new Gate();
+    const lane = laneOf(1, gate);
+    const started: number[] = [];
+    for (const job of jobs(2, (index) => started.push(index))) lane.enter(job);
+    gate.closed = true;
+    lane.leave();
+    expect([started, lane.running, gate.waiting]).toEqual([[0], 0, [lane]]);
+    gate.closed = false;
+    lane.pump();
+    expect(started).toEqual([0, 1]);
+  });
+
+  it('stops in the middle of what waits', () => {
+    const gate = new Gate();
+    const lane = laneOf(3, gate);
+    const started: number[] = [];
+    gate.closed = true;
+    for (const job of jobs(3, (index) => (gate.closed = started.push(index) === 2))) lane.enter(job);
+    gate.closed = false;
+    lane.pump();
+    expect([started, lane.queued]).toEqual([[0, 1], 1]);
+  });
+
+  it('runs what is forced', () => {
+    const gate = new Gate();
+    gate.closed = true;
+    const lane = laneOf(1, gate);
+    const started: number[] = [];
+    for (const job of jobs(1, (index) => started.push(index))) lane.force(job);
+    expect([started, lane.running]).toEqual([[0], 1]);
   });
 });

@@ -1,9 +1,9 @@
 import { InvalidHandlerError } from '../core/errors.js';
 import { TopicTrie } from '../core/topic-trie.js';
 import type { Gate } from '../ports/driver.js';
-import type { Step } from '../pipeline/compose.js';
+import type { Pipeline, Step } from '../pipeline/compose.js';
 import type { HandlerDeclaration } from '../core/declaration.js';
-import { Lane } from './lane.js';
+import { Lane, type LaneGate } from './lane.js';
 
 /** A registered handler with its place in the process. */
 export class HandlerEntry {
@@ -12,14 +12,32 @@ export class HandlerEntry {
   gate: Gate | undefined;
   /** Takes no more events: closed, or `once` and used. */
   retired = false;
+  /** Ended from outside: what it has begun it finishes, without further attempts in this process. */
+  closed = false;
   /** Its patterns count. */
   listening = false;
 
   constructor(
     readonly declaration: HandlerDeclaration,
-    readonly step: Step,
+    private readonly pipeline: Pipeline,
+    gate: LaneGate,
   ) {
-    this.lane = new Lane(declaration.concurrency);
+    this.lane = new Lane(this.places, gate);
+  }
+
+  get step(): Step {
+    return this.pipeline.step;
+  }
+
+  /** Events in its hands at once. */
+  get places(): number {
+    const { concurrency, batch } = this.declaration;
+    return concurrency * (batch?.size ?? 1);
+  }
+
+  /** Waits no longer for what would fill a batch; with `always`, never again. */
+  hurry(always: boolean): void {
+    this.pipeline.hurry?.(always);
   }
 }
 
@@ -44,17 +62,19 @@ export class HandlerRegistry {
   private routes = new Map<string, Routes>();
   private declared = 0;
 
-  /** @throws InvalidHandlerError when the group has a handler of that name */
+  /** @throws InvalidHandlerError when the group has a handler of that name, or there is an idempotent one */
   add(entry: HandlerEntry): void {
     const { name, group, patterns } = entry.declaration;
-    if (group !== undefined) {
-      for (const other of this.order.keys()) {
-        if (other.declaration.group === group && other.declaration.name === name) {
-          throw new InvalidHandlerError(
-            `Group '${group}' already has a handler named '${name}': retries and dead letters could not tell them apart. Give one another name.`,
-          );
-        }
-      }
+    for (const { declaration: other } of this.order.keys()) {
+      if (other.name !== name || other.group !== group) continue;
+      if (group !== undefined)
+        throw new InvalidHandlerError(
+          `Group '${group}' already has a handler named '${name}': retries and dead letters could not tell them apart. Give one another name.`,
+        );
+      if (other.idempotent !== undefined && entry.declaration.idempotent !== undefined)
+        throw new InvalidHandlerError(
+          `There already is an idempotent handler named '${name}': what one has done would count for the other. Give one another name.`,
+        );
     }
     this.order.set(entry, this.declared++);
     for (const pattern of patterns) this.trie.add(pattern, entry);

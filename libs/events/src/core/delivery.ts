@@ -9,7 +9,17 @@ export type DeadLetterReason =
   /** An anycast event that nobody took within the retention. */
   | 'unhandled'
   /** A unicast event left in the inbox of a process that died. */
-  | 'target-died';
+  | 'target-died'
+  /** The handler threw `Reject`. */
+  | 'rejected'
+  /** The payload breaks the rules of its class or schema. */
+  | 'invalid'
+  /** The payload has a version that this process cannot read. */
+  | 'unsupported-version'
+  /** The process died again and again while it handled this event alone. */
+  | 'crashed'
+  /** Filed by hand (`deadLetters.add`). */
+  | 'added';
 
 /** One handler's failure that goes to the dead letters together with the acknowledgement. */
 export interface DeadLetterRow {
@@ -22,9 +32,25 @@ export interface DeadLetterRow {
   readonly attempts: number;
 }
 
+/** One handler's next attempt, stored together with the acknowledgement. */
+export interface RetryRow {
+  /** Absent: any handler that the subscriber picks (anycast). */
+  readonly handler: string | undefined;
+  /** Not before this long from now, ms; 0 = at once. */
+  readonly delay: number;
+  /** Number of that attempt, from 1. */
+  readonly attempt: number;
+  /** Attempts that have failed. */
+  readonly failures: number;
+  /** Since when it waits for a process that has the handler, ms of the backend's clock; absent: from now. */
+  readonly since?: number | undefined;
+}
+
 /** What one handler made of one delivery. The pipeline returns it, the consumer settles it, the driver makes it atomic. */
 export type Settlement =
   | { readonly kind: 'ack' }
+  /** Again after `delay` ms. `counted: false`: it was not its turn, and the attempt does not count. */
+  | { readonly kind: 'retry'; readonly delay: number; readonly counted: boolean; readonly error: unknown }
   | { readonly kind: 'dead-letter'; readonly reason: DeadLetterReason; readonly error: unknown }
   /** Not handled, through no fault of the handler: somebody else shall have it, uncounted. */
   | { readonly kind: 'release' };
@@ -39,7 +65,11 @@ export type Reply =
 
 /** What becomes of a delivery when all its handlers have settled. */
 export type Verdict =
-  | { readonly kind: 'ack'; readonly deadLetters?: readonly DeadLetterRow[] }
+  | {
+      readonly kind: 'ack';
+      readonly deadLetters?: readonly DeadLetterRow[] | undefined;
+      readonly retries?: readonly RetryRow[] | undefined;
+    }
   | { readonly kind: 'release' }
   | { readonly kind: 'reply'; readonly reply: Reply }
   /** A request that has begun here and will not be answered. */
@@ -60,6 +90,12 @@ export interface Delivery {
   readonly attempt: number;
   /** True when another hand-over of the same entry may have come first. */
   readonly redelivered: boolean;
+  /** Attempts that have failed; 0 for what comes for the first time. */
+  readonly failures: number;
+  /** How often its consumer fell silent (died) with it in hand. */
+  readonly crashes: number;
+  /** Since when a retry or replay waits for a process that has its handler, ms of the backend's clock. */
+  readonly since?: number | undefined;
   /** Only the handler of this name shall run (a retry, a replay). */
   readonly handler?: string | undefined;
   /** Milliseconds that the caller of a request still waits. */

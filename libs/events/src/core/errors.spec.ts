@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import * as errors from './errors.js';
+import * as publishErrors from './publish-errors.js';
 import { describe as describeValue, EventsError, isEventsError } from './errors.js';
 
 const cause = new Error('underneath');
@@ -31,7 +32,7 @@ const samples: [EventsError, code: string, ...named: string[]][] = [
     'TypeError: oops',
   ],
   [
-    new errors.HandlersFailedError('a.b', 'id-1', [
+    new publishErrors.HandlersFailedError('a.b', 'id-1', [
       { handler: 'A.one', error: cause },
       { handler: 'A.two', error: 1 },
     ]),
@@ -42,7 +43,7 @@ const samples: [EventsError, code: string, ...named: string[]][] = [
     'A.one, A.two',
   ],
   [
-    new errors.PublishManyError([{ receipt: 'r' }, { error: cause }, { receipt: 'r' }]),
+    new publishErrors.PublishManyError([{ receipt: 'r' }, { error: cause }, { receipt: 'r' }]),
     'PUBLISH_MANY',
     '1 of 3',
     'underneath',
@@ -62,6 +63,17 @@ const samples: [EventsError, code: string, ...named: string[]][] = [
     'npm install ioredis',
   ],
   [new errors.UnsupportedError('what and cure'), 'UNSUPPORTED', 'what and cure'],
+  [
+    new errors.EventValidationError('a.b', [
+      { path: 'lines.0.sku', message: 'is empty' },
+      { path: '', message: 'is no order' },
+    ]),
+    'VALIDATION',
+    "'a.b'",
+    'lines.0.sku: is empty; is no order',
+  ],
+  [new errors.UnsupportedVersionError('a.b', 4, 3), 'UNSUPPORTED_VERSION', "'a.b'", 'version 4', 'knows 3', 'upgrade'],
+  [new errors.UnroutableError('a.b', 'main'), 'UNROUTABLE', "'a.b'", "'main'", 'mandatory'],
 ];
 
 describe('errors', () => {
@@ -98,16 +110,31 @@ describe('errors', () => {
     expect(new errors.BackendUnavailableError('x').outcome).toBe('not-stored');
     expect(new errors.BackendUnavailableError('x', { outcome: 'unknown' }).outcome).toBe('unknown');
     const failures = [{ handler: 'A.one', error: cause }];
-    expect(new errors.HandlersFailedError('a', 'id', failures)).toMatchObject({ failures, cause });
+    expect(new publishErrors.HandlersFailedError('a', 'id', failures)).toMatchObject({ failures, cause });
     const remote = { name: 'TypeError', message: 'oops', code: 'E1' };
     expect(new errors.RemoteHandlerError('a', remote).remote).toEqual(remote);
+    const issues = [{ path: 'n', message: 'is no number' }];
+    expect(new errors.EventValidationError('a', issues).issues).toEqual(issues);
     const results = [{ receipt: 1 }, { error: cause }];
-    expect(new errors.PublishManyError(results)).toMatchObject({ results, cause });
+    expect(new publishErrors.PublishManyError(results)).toMatchObject({ results, cause });
+  });
+
+  it('name the first of many issues', () => {
+    const issues = Array.from({ length: 11 }, (_, index) => ({ path: `p${String(index)}`, message: 'wrong' }));
+    const { message } = new errors.EventValidationError('a', issues);
+    expect(message).toContain('p9: wrong; …');
+    expect(message).not.toContain('p10');
+    expect(new errors.EventValidationError('a', issues.slice(1)).message).not.toContain('…');
+  });
+
+  it('tell a version that is too new from one that nobody lifts', () => {
+    expect(new errors.UnsupportedVersionError('a', 2, 3).message).toMatch(/@Upcast from version 2 .* to 3/);
   });
 
   it('survive empty lists', () => {
-    expect(new errors.HandlersFailedError('a', 'id', []).message).toContain('0 handler(s)');
-    expect(new errors.PublishManyError([]).message).toContain('0 of 0');
+    expect(new errors.EventValidationError('a', []).message).toContain("'a'");
+    expect(new publishErrors.HandlersFailedError('a', 'id', []).message).toContain('0 handler(s)');
+    expect(new publishErrors.PublishManyError([]).message).toContain('0 of 0');
   });
 });
 

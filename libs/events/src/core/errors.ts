@@ -27,7 +27,15 @@ export type EventsErrorCode =
   | 'UNKNOWN_BUS'
   | 'BUS_CLOSED'
   | 'MISSING_DEPENDENCY'
-  | 'UNSUPPORTED';
+  | 'UNSUPPORTED'
+  | 'VALIDATION'
+  | 'UNSUPPORTED_VERSION'
+  | 'UNROUTABLE'
+  | 'HANDLER_TIMEOUT'
+  | 'HANDLER_CRASHED'
+  | 'RETRY_LATER'
+  | 'REJECT'
+  | 'BATCH';
 
 /**
  * Base of every error that the library throws. `code` is stable; `message` says what happened, to which instance or
@@ -235,35 +243,6 @@ export class RemoteHandlerError extends EventsError {
   }
 }
 
-/** `settle` was asked for and handlers failed. `failures` has one row a failed handler. */
-export class HandlersFailedError extends EventsError {
-  readonly failures: readonly { readonly handler: string; readonly error: unknown }[];
-
-  constructor(type: string, id: string, failures: readonly { handler: string; error: unknown }[]) {
-    super(
-      'HANDLERS_FAILED',
-      `'${type}' (${id}) is stored, but ${String(failures.length)} handler(s) failed: ${failures.map((failure) => failure.handler).join(', ')}.`,
-      { cause: failures[0]?.error },
-    );
-    this.failures = failures;
-  }
-}
-
-/** Some events of `publishMany` were not stored. `results` has, in order, each event's receipt or error. */
-export class PublishManyError<Receipt = unknown> extends EventsError {
-  readonly results: readonly ({ readonly receipt: Receipt } | { readonly error: Error })[];
-
-  constructor(results: readonly ({ receipt: Receipt } | { error: Error })[]) {
-    const errors = results.flatMap((result) => ('error' in result ? [result.error] : []));
-    super(
-      'PUBLISH_MANY',
-      `${String(errors.length)} of ${String(results.length)} events were not stored; results tells which. First: ${errors[0]?.message ?? ''}`,
-      { cause: errors[0] },
-    );
-    this.results = results;
-  }
-}
-
 /** Events that publish events went past the hop limit: most likely a loop. */
 export class EventLoopError extends EventsError {
   constructor(type: string, hops: number, correlationId: string) {
@@ -306,6 +285,42 @@ export class MissingDependencyError extends EventsError {
 export class UnsupportedError extends EventsError {
   constructor(message: string) {
     super('UNSUPPORTED', message);
+  }
+}
+
+/** The payload breaks the rules of its event class or schema. `issues` has one row a broken rule. */
+export class EventValidationError extends EventsError {
+  readonly issues: readonly ValidationIssue[];
+
+  constructor(type: string, issues: readonly ValidationIssue[]) {
+    const list = issues.slice(0, 10).map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+    super('VALIDATION', `The payload of '${type}' is not valid: ${list.join('; ')}${issues.length > 10 ? '; …' : ''}.`);
+    this.issues = issues;
+  }
+}
+
+/** One broken rule. */
+export interface ValidationIssue {
+  /** Where in the payload: `items[2].price`; empty for the payload itself. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The payload has a version that this process cannot read. */
+export class UnsupportedVersionError extends EventsError {
+  constructor(type: string, version: number, known: number) {
+    const why =
+      version > known
+        ? `this process knows ${String(known)}: upgrade it, then replay the dead letter`
+        : `there is no @Upcast from version ${String(version)} on the way to ${String(known)}: add one, then replay the dead letter`;
+    super('UNSUPPORTED_VERSION', `'${type}' came with version ${String(version)}; ${why}.`);
+  }
+}
+
+/** `mandatory` was asked for and nobody listens. The event is not stored. */
+export class UnroutableError extends EventsError {
+  constructor(type: string, bus: string) {
+    super('UNROUTABLE', `No group and no live process on bus '${bus}' listens to '${type}' (option mandatory).`);
   }
 }
 

@@ -4,7 +4,7 @@ import { WHOLE_CLASS } from './handler-metadata.js';
 import { HandlerMetadataAccessor, type HandlerMethod } from './metadata-accessor.js';
 import { hostOf, madePerEvent, unwrap, type InstanceWrapper, type Unwrapped } from './wrappers.js';
 
-/** A method that handles events, and where it was found. */
+/** A method that handles events or makes older ones newer, and where it was found. */
 export interface FoundHandler extends HandlerMethod, Unwrapped {
   readonly wrapper: InstanceWrapper;
   /** For messages: `Orders.onPaid (AppModule)`. */
@@ -68,15 +68,11 @@ export class HandlerExplorer {
   private unheard(heard: ReadonlyMap<object, unknown>, instances: ReadonlySet<unknown>): string[] {
     const problems: string[] = [];
     const check = (prototype: unknown, module: string, why: string): void => {
-      if (
-        typeof prototype !== 'object' ||
-        prototype === null ||
-        heard.has(prototype) ||
-        !this.metadata.hasHandlers(prototype)
-      )
-        return;
+      if (typeof prototype !== 'object' || prototype === null || heard.has(prototype)) return;
+      const decorator = this.metadata.decoratorOf(prototype);
+      if (decorator === undefined) return;
       problems.push(
-        `${prototype.constructor.name} (${module}) has @OnEvent methods, but ${why}. List the class in providers.`,
+        `${prototype.constructor.name} (${module}) has ${decorator} methods, but ${why}. List the class in providers.`,
       );
     };
     for (const { name, providers, injectables, middlewares } of this.modules.values()) {

@@ -2,5 +2,6 @@ export { EventsModule } from './events.module.js';
 export type { EventsModuleAsyncOptions, EventsOptionsFactory } from './module-options.js';
 export { OnEvent } from './on-event.decorator.js';
 export type { OnEventOptions } from './on-event-options.js';
+export { Upcast, type UpcastOptions } from './upcast.decorator.js';
 export { EVENT_SERVICE, getBusToken, InjectBus } from './tokens.js';
 export { EventRequest } from './event-request.js';

@@ -7,6 +7,7 @@ import {
   WHOLE_CLASS,
   type DeclaredHandler,
 } from './handler-metadata.js';
+import { decoratorOf } from './upcast.decorator.js';
 
 /** A method and what its decorators say of it, from top to bottom. */
 export interface HandlerMethod {
@@ -20,7 +21,7 @@ export interface ClassHandlers {
   readonly problems: readonly { readonly key: string | symbol; readonly why: string }[];
 }
 
-/** Reads what `@OnEvent` wrote. */
+/** Reads what `@OnEvent` and `@Upcast` wrote. */
 @Injectable()
 export class HandlerMetadataAccessor {
   private readonly scanner = new MetadataScanner();
@@ -39,10 +40,11 @@ export class HandlerMetadataAccessor {
     return { methods, problems: [...problems, ...staticsOf(prototype)] };
   }
 
-  /** True when a class has a handler for its instances, or meant to have one. */
-  hasHandlers(prototype: object): boolean {
+  /** The decorator by which a class has something for its instances, or meant to; undefined where it has none. */
+  decoratorOf(prototype: object): string | undefined {
     const { methods, problems } = this.read(prototype);
-    return methods.length + problems.length > 0;
+    if (methods.length + problems.length === 0) return undefined;
+    return decoratorOf(methods.flatMap(({ declarations }) => declarations));
   }
 }
 
@@ -60,19 +62,20 @@ function handlerOf(key: string | symbol, chain: readonly object[]): readonly Dec
   const parent = `${declarer.constructor.name}.${String(key)}`;
   return (
     own ??
-    `it overrides ${parent}, which has @OnEvent, and has none itself, so that it would hear nothing. Decorate it too, or rename it.`
+    `it overrides ${parent}, which has ${decoratorOf(declarationsOf(declarer, key) ?? [])}, and has none itself, so that it would hear nothing. Decorate it too, or rename it.`
   );
 }
 
 function staticsOf(prototype: object): ClassHandlers['problems'] {
   const { constructor } = prototype;
   if (typeof constructor !== 'function') return [];
-  return chainOf(constructor, Function.prototype)
-    .flatMap(declaredKeys)
-    .map((key) => {
+  return chainOf(constructor, Function.prototype).flatMap((each) =>
+    declaredKeys(each).map((key) => {
+      const decorator = decoratorOf(declarationsOf(each, key) ?? []);
       const why = 'it is static, and events go to instances. Decorate a method of the instance.';
-      return { key, why: key === WHOLE_CLASS ? '@OnEvent is on the class itself. Decorate a method.' : why };
-    });
+      return { key, why: key === WHOLE_CLASS ? `${decorator} is on the class itself. Decorate a method.` : why };
+    }),
+  );
 }
 
 /** An object and its prototypes up to `end`. */

@@ -1,5 +1,7 @@
+import type { HandlingOptions } from '../bus/handling-options.js';
+
 /** How a handler listens. An unknown option is an error at start. */
-export interface OnEventOptions {
+export interface OnEventOptions extends HandlingOptions {
   /**
    * Name in logs and dead letters, unique within a group: 1 to 128 characters without spaces and braces.
    * Defaults to `Class.method`; the second decorator of a method on the same bus and group is `Class.method#2`, and so on
@@ -18,8 +20,6 @@ export interface OnEventOptions {
    * is retained. Defaults to `'new'`.
    */
   readonly startFrom?: 'new' | 'earliest';
-  /** Events handled at once in this process. Defaults to the bus's `concurrency`. */
-  readonly concurrency?: number;
   /** May answer `publishAndWait`. Defaults to true for patterns without wildcards. */
   readonly reply?: boolean;
   /** Handles one event, then listens no more; not together with `group`. Defaults to false. */
@@ -38,6 +38,11 @@ const KNOWN: Readonly<Record<keyof OnEventOptions, Check | undefined>> = {
   group: undefined,
   startFrom: undefined,
   concurrency: undefined,
+  timeout: undefined,
+  retry: undefined,
+  filter: undefined,
+  idempotent: undefined,
+  batch: undefined,
   reply: SWITCH,
   once: SWITCH,
 };

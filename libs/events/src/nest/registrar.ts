@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ResolvedModuleOptions } from '../ports/options.js';
 import type { HandlerDeclaration } from '../core/declaration.js';
-import { EventsConfigError } from '../core/errors.js';
+import { EventsConfigError, InvalidHandlerError } from '../core/errors.js';
 import type { EventHandler } from '../core/handler.js';
 import type { Buses } from '../runtime/buses.js';
 import { HandlerExplorer, type FoundHandler } from './explorer.js';
@@ -10,6 +10,7 @@ import { loggerOf } from './logger.js';
 import { optionProblems } from './on-event-options.js';
 import { HandlerRunner } from './runner.js';
 import { BUSES, RESOLVED_OPTIONS } from './tokens.js';
+import { isUpcast, type DeclaredUpcast } from './upcast.decorator.js';
 
 /** A handler as it listens. */
 export interface RegisteredHandler {
@@ -19,13 +20,16 @@ export interface RegisteredHandler {
   readonly perEvent: boolean;
 }
 
+/** A provider with upcasts. */
+type Upcasting = Readonly<Record<string | symbol, ((payload: unknown) => unknown) | undefined>>;
+
 /** A problem in words, and the error that it was where there was one. */
 interface Problem {
   readonly text: string;
   readonly error?: Error;
 }
 
-/** Declares the handlers that the explorer finds on their buses, before anything is received. */
+/** Declares the handlers and upcasts that the explorer finds, before anything is received. */
 @Injectable()
 export class HandlerRegistrar {
   constructor(
@@ -44,13 +48,33 @@ export class HandlerRegistrar {
     const problems: Problem[] = [...already, ...deaf].map((text) => ({ text }));
     const registered: RegisteredHandler[] = [];
     for (const handler of handlers) {
-      const attempt = await this.declareAll(handler);
+      problems.push(...handler.declarations.filter(isUpcast).flatMap((upcast) => this.addUpcast(handler, upcast)));
+      const declarations = handler.declarations.filter((each) => !isUpcast(each));
+      if (declarations.length === 0) continue;
+      const attempt = await this.declareAll({ ...handler, declarations });
       registered.push(...attempt.registered);
       problems.push(...attempt.problems);
     }
     for (const text of doubles) loggerOf(this.options).warn(text);
     if (problems.length > 0) throw failure(problems);
     return registered;
+  }
+
+  /** What is wrong with it, if something is. */
+  private addUpcast(found: FoundHandler, { listenable, upcast }: DeclaredUpcast): Problem[] {
+    const { instance, key, where } = found;
+    try {
+      if (instance === undefined)
+        throw new InvalidHandlerError(
+          '@Upcast needs a provider of which there is one instance, not one for each event.',
+        );
+      const method = (payload: unknown): unknown => (instance as Upcasting)[key]?.(payload);
+      const { from, to } = upcast ?? {};
+      this.buses.upcasters.add(listenable, from, to, method, where);
+      return [];
+    } catch (error) {
+      return [problemOf(found, error)];
+    }
   }
 
   private async declareAll(handler: FoundHandler): Promise<{ registered: RegisteredHandler[]; problems: Problem[] }> {

@@ -33,7 +33,8 @@ it.each<[string, DeclareOptions, boolean]>([
   ],
   ['every process, 10 at once, answers requests, an instance per event', {}, true],
 ])('a handler is %s', (text, given, perEvent) => {
-  const defaults = { name: 'Orders.on', group: 'shop', concurrency: 10 };
+  const { handlers, filters } = options({}).instances.get('default')!;
+  const defaults = { name: 'Orders.on', group: 'shop', concurrency: 10, handlers, filters };
   const declaration = declareHandler(['a', 'b.c'], () => undefined, given, defaults);
   const line = `Orders.on listens to 'a', 'b.c' on bus 'default': ${text}.`;
   expect(startReport(options({}), [{ bus: 'default', declaration, perEvent }])[1]).toBe(line);

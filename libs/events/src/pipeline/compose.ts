@@ -4,6 +4,13 @@ import type { HandlerJob } from './job.js';
 /** Handles a job. Synchronous where it can be: most of what runs here must not cost a promise. */
 export type Step = (job: HandlerJob) => Settlement | Promise<Settlement>;
 
+/** All that surrounds a handler, with the handler. */
+export interface Pipeline {
+  readonly step: Step;
+  /** Waits no longer for what would fill a batch; with `always`, never again. */
+  readonly hurry?: ((always: boolean) => void) | undefined;
+}
+
 /** Does its part, and calls `next` at most once. Decides by the settlement that it returns; settles nothing itself. */
 export type Middleware = (job: HandlerJob, next: Step) => Settlement | Promise<Settlement>;
 

@@ -1,7 +1,9 @@
-import { ACK, type Settlement } from '../core/delivery.js';
 import type { EventContext } from '../core/context.js';
+import { ACK, type Settlement } from '../core/delivery.js';
 import { isPromise, type Step } from './compose.js';
 import type { HandlerJob } from './job.js';
+import type { Failed } from './middleware/failure.js';
+import type { Watchdog } from './watchdog.js';
 
 type Invoke = (payload: unknown, context: EventContext) => unknown;
 
@@ -9,9 +11,9 @@ type Invoke = (payload: unknown, context: EventContext) => unknown;
  * The innermost step: calls the handler and keeps what it returns. `failed`, where it is given, takes what the handler
  * throws: for a pipeline in which nothing comes between the two, which saves a promise an event.
  */
-export function invokeStep(invoke: Invoke, failed?: (job: HandlerJob, error: unknown) => Settlement): Step {
+export function invokeStep(invoke: Invoke, watchdog: Watchdog | undefined, failed?: Failed): Step {
   const call: Step = (job) => {
-    const result = invoke(job.event.payload(), job.context);
+    const result = invoke(job.payload, job.context);
     if (!isPromise(result)) {
       job.result = result;
       return ACK;
@@ -21,13 +23,14 @@ export function invokeStep(invoke: Invoke, failed?: (job: HandlerJob, error: unk
       return ACK;
     };
     // Wrapped where it is somebody else's thenable: those need not keep the rules of promises.
-    const promise = result instanceof Promise ? result : Promise.resolve(result);
+    const promise: Promise<unknown> = result instanceof Promise ? result : Promise.resolve(result);
+    const watched = watchdog === undefined ? promise : watchdog.watch([job], promise);
     return failed === undefined
-      ? promise.then(succeeded)
-      : promise.then(succeeded, (error: unknown) => failed(job, error));
+      ? watched.then(succeeded)
+      : watched.then(succeeded, (error: unknown) => failed(job, error));
   };
   if (failed === undefined) return call;
-  return (job) => {
+  return (job: HandlerJob) => {
     try {
       return call(job);
     } catch (error) {

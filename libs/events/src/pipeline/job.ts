@@ -9,10 +9,16 @@ export interface HandlerJob {
   readonly delivery: Delivery;
   readonly context: EventContext;
   readonly logger: EventsLogger;
-  /** True when nothing is stored for this subscriber: a failure can only be told, not settled. */
+  /** Nobody keeps the event for another attempt or for the dead letters: a failure can only be told. */
   readonly ephemeral: boolean;
+  /** Attempts that have failed before this one. */
+  readonly failures: number;
+  /** What the handler gets: the event's payload, until a middleware makes something better of it. */
+  payload: unknown;
   /** What the handler returned. */
   result: unknown;
   /** What the handler threw, kept for the caller of a request and for `settle`. */
   error: unknown;
+  /** Aborts the signal of this run. */
+  abort(reason: Error): void;
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js';
 import type { Delivery, Reply, Verdict } from '../core/delivery.js';
 import type { EventEnvelope } from '../core/envelope.js';
 import type { EventsLogger } from './logger.js';
+import type { IdempotencyStore, LetterStore } from './stores.js';
 
 /**
  * A backend of a bus. One instance serves one bus of one process, from `open` to `close`.
@@ -25,10 +26,10 @@ export interface EventDriver {
   /**
    * Stores an event where its mode says. Resolves when it is stored, and never when it is not.
    * Returns the time of storing, in milliseconds since the epoch. Events of one type of one publisher keep their order.
-   * `preferLocal` (anycast): this process takes it if it can, as far as the backend can arrange that.
    * @throws BackendUnavailableError, BackendError, StreamFullError, EventsOverloadedError, NoSuchInstanceError (unicast)
+   * @throws UnroutableError (mandatory)
    */
-  publish(event: EventEnvelope, preferLocal?: boolean): number | Promise<number>;
+  publish(event: EventEnvelope, options?: StoreOptions): number | Promise<number>;
 
   /** Begins to receive for one subscriber: nothing until `listen`, but for an inbox. */
   attach(spec: SourceSpec, sink: Sink): Promise<Source>;
@@ -43,8 +44,26 @@ export interface EventDriver {
   /** The processes that are alive, this one among them. */
   members(): Promise<readonly Member[]>;
 
+  /** The dead letters of the bus. */
+  readonly deadLetters: LetterStore;
+  /** What idempotent handlers have done. */
+  readonly idempotency: IdempotencyStore;
+
   /** Leaves and disconnects what it opened itself. */
   close(): Promise<void>;
+}
+
+/** How an event is stored. */
+export interface StoreOptions {
+  /** Anycast: this process takes it if it can, as far as the backend can arrange that. */
+  readonly preferLocal?: boolean;
+  /** Refuse it (`UnroutableError`) when no group and no live process listens to it. */
+  readonly mandatory?: boolean;
+  /**
+   * An event of this type (unicast: for this target) and id that was stored within the last 10 minutes is not stored
+   * again; the call resolves all the same.
+   */
+  readonly deduplicate?: boolean;
 }
 
 /** What a driver can do; the conformance suite picks its tests by it. */
@@ -79,6 +98,10 @@ export interface DriverWarning {
     | 'group-idle'
     | 'server-settings'
     | 'types'
+    /** A handler went on after its timeout and its signal. */
+    | 'stuck'
+    /** Events cause events in a circle. */
+    | 'loop'
     | 'internal';
   readonly message: string;
   readonly details?: Readonly<Record<string, unknown>>;
@@ -127,10 +150,17 @@ export interface Source {
   /** Says that `room()` has grown from nothing. */
   pull(): void;
   /**
-   * Ends a delivery: acknowledgement and dead letters together, or release for others, or the reply to a request.
-   * Called once a delivery. Resolves when the backend has it; a lost claim is not an error. For `process`: does nothing.
+   * Ends a delivery: acknowledgement, retries and dead letters together, or release for others, or the reply to a
+   * request. Called once a delivery, for `process` again for what failed after retries: there it files the dead letters
+   * and does nothing else, because the consumer itself keeps the retries of `process` and `inbox`.
+   * Resolves when the backend has it; a lost claim is not an error.
    */
   settle(delivery: Delivery, verdict: Verdict): void | Promise<void>;
+  /**
+   * Notes, for good, that a delivery of `group` or `anycast` is about to be handled alone in this process, because its
+   * consumers have died with it. Resolves with how often that was noted before; the end of the delivery clears it.
+   */
+  alone(delivery: Delivery): Promise<number>;
   /** Takes nothing more; resolves when nothing more will be delivered. What is in flight may still be settled. */
   pause(): Promise<void>;
   /** Pauses, and ends the subscription of this process. Never drops pending entries: they go to other members. */

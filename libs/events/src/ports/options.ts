@@ -1,3 +1,5 @@
+import type { Filter } from '../core/filter.js';
+import type { RetryPolicy } from '../core/retry-policy.js';
 import type { EventsLogger } from './logger.js';
 import type { EventDriver } from './driver.js';
 
@@ -77,6 +79,36 @@ export interface BusOptions {
   streamTtl?: Duration;
   /** How long an unsettled event may be silent before another member takes it; at least 1 s. Defaults to 30 s. */
   reclaimAfter?: Duration;
+  /** For every handler of this bus that does not say otherwise. */
+  handlers?: HandlerDefaults;
+  /** By pattern: which events the handlers of this bus want at all, beside their own `filter`. Defaults to none. */
+  filters?: Readonly<Record<string, Filter>>;
+}
+
+/** When a failed handler is tried again. Group handlers: durably, by any member; others: in their process. */
+export interface RetryOptions {
+  /** Attempts in all, the first among them; 1 = none again. 1 to 1,000. Defaults to 3. */
+  readonly attempts?: number;
+  /** Before the second attempt. Defaults to 1 s. */
+  readonly delay?: Duration;
+  /** How the waits grow. Defaults to `'exponential'`: each twice the one before. */
+  readonly backoff?: 'fixed' | 'linear' | 'exponential';
+  /** Longest wait. Defaults to 5 min. */
+  readonly maxDelay?: Duration;
+  /** Draw each wait from half of it to all of it. Defaults to true. */
+  readonly jitter?: boolean;
+}
+
+/** Defaults for the handlers of a bus. */
+export interface HandlerDefaults {
+  /** How long a run may take; 0 = for ever. Defaults to 30 s. */
+  timeout?: Duration;
+  /**
+   * How long a run that goes on after its timeout keeps its event; then it is reported as stuck (`system.warning`), and
+   * the event is tried again or becomes a dead letter. Defaults to 1 min.
+   */
+  stuckAfter?: Duration;
+  retry?: RetryOptions;
 }
 
 /** The module. `forRoot()` without options works, in memory. */
@@ -105,6 +137,8 @@ export interface EventsModuleOptions {
   shutdownTimeout?: Duration;
   /** One log line per publish, receive and settle. `EVENT_DEBUG` beats it. Defaults to false. */
   debug?: boolean;
+  /** `{ publish: true }`: `system.*` events are published on the bus like others. Defaults to false: they stay in the process. */
+  system?: { readonly publish: boolean };
   /** Payload keys that are hidden in logs and listings; a list is compared without regard to case. Defaults to none. */
   redact?: readonly string[] | ((key: string) => boolean);
   /** Where log lines go. Defaults to Nest's logger; outside Nest, to standard error. */
@@ -133,6 +167,15 @@ export interface ResolvedBusOptions {
   readonly overflow: Overflow;
   readonly streamTtl: number;
   readonly reclaimAfter: number;
+  readonly handlers: ResolvedHandlerDefaults;
+  readonly filters: ReadonlyMap<string, Filter>;
+}
+
+/** Defaults of handlers, filled in: milliseconds. */
+export interface ResolvedHandlerDefaults {
+  readonly timeout: number;
+  readonly stuckAfter: number;
+  readonly retry: RetryPolicy;
 }
 
 /** The module's options with defaults filled in; frozen. */
@@ -143,6 +186,7 @@ export interface ResolvedModuleOptions {
   readonly enhancers: ReadonlySet<'guards' | 'interceptors' | 'pipes' | 'filters'>;
   readonly shutdownTimeout: number;
   readonly debug: boolean;
+  readonly publishSystemEvents: boolean;
   readonly redact: (key: string) => boolean;
   readonly logger: EventsLogger | undefined;
   /** `REDIS_URL`: the address of a redis backend without any. */

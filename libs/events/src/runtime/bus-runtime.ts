@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { BusCore } from '../bus/bus-core.js';
-import { declareHandler, nameOfHandler, type DeclareOptions } from '../bus/declare.js';
+import { declareHandler, nameOfHandler, type DeclareDefaults, type DeclareOptions } from '../bus/declare.js';
+import { DeadLetters } from '../bus/dead-letters.js';
 import { EnvelopeFactory } from '../bus/envelope-factory.js';
 import { EventBus } from '../bus/event-bus.js';
 import type { Listenable } from '../bus/publish-options.js';
+import { PublishRetries } from '../bus/publish-retry.js';
 import { Publisher, type LocalHandlers } from '../bus/publisher.js';
 import { RequestClient, type LocalAnswer, type LocalAnswerers } from '../bus/request-client.js';
 import type { Subscription } from '../bus/subscription.js';
@@ -20,6 +23,9 @@ import type { ScopeStorage } from '../core/scope.js';
 import { messageOf, stackOf } from '../core/message-of.js';
 import type { DriverWarning, EventDriver } from '../ports/driver.js';
 import type { EventsLogger } from '../ports/logger.js';
+import { Claims } from '../pipeline/claims.js';
+import type { HandlerJob } from '../pipeline/job.js';
+import type { EventContracts } from '../validation/event-contracts.js';
 import { pipelineFor } from './pipeline.js';
 import { WarningGate } from './warnings.js';
 
@@ -32,6 +38,12 @@ export interface BusRuntimeOptions {
   readonly logger: EventsLogger;
   readonly clock: Clock;
   readonly scope: ScopeStorage;
+  /** Payload keys that nobody shall see. */
+  readonly redact: (key: string) => boolean;
+  /** `system.*` events go to all who listen on the bus, not to this process alone. */
+  readonly publishSystemEvents: boolean;
+  /** What is known of the event classes. */
+  readonly contracts: EventContracts;
 }
 
 /** One bus of one process, put together: driver, publisher, consumer, and their order of life. */
@@ -41,6 +53,7 @@ export class BusRuntime implements BusCore {
   readonly bus: EventBus;
   readonly publisher: Publisher;
   readonly requests: RequestClient;
+  readonly deadLetters: DeadLetters;
   readonly started: Promise<void>;
   /** The bus's options, resolved. */
   readonly options: ResolvedBusOptions;
@@ -69,7 +82,7 @@ export class BusRuntime implements BusCore {
     private readonly driver: EventDriver,
     private readonly setup: BusRuntimeOptions,
   ) {
-    const { bus, service, instanceId, clock, scope, logger } = setup;
+    const { bus, service, instanceId, clock, scope, logger, contracts } = setup;
     this.options = bus;
     this.name = bus.name;
     this.instanceId = instanceId;
@@ -81,6 +94,15 @@ export class BusRuntime implements BusCore {
       share: bus.backend === 'memory' && !bus.isolate,
       clock,
       scope,
+      loop: (error) => {
+        this.warn({ cause: 'loop', message: error.message });
+      },
+    });
+    const claims = new Claims({
+      store: driver.idempotency,
+      owner: `${instanceId} ${randomUUID()}`,
+      lease: bus.reclaimAfter,
+      clock,
     });
     this.consumer = new Consumer(driver, {
       bus: bus.name,
@@ -88,7 +110,16 @@ export class BusRuntime implements BusCore {
       maxPayload: bus.maxPayload,
       logger,
       scope,
-      pipeline: (declaration) => pipelineFor(declaration, setup),
+      clock,
+      retention: bus.retention,
+      pipeline: (declaration, used) =>
+        pipelineFor(declaration, {
+          used,
+          ...{ debug: setup.debug, bus: bus.name, instanceId, clock, contracts, claims },
+          stuck: (job) => {
+            this.stuck(job);
+          },
+        }),
       reply: (event, type, payload) => this.bus.publish(type, payload, { target: event.sourceInstance }),
     });
     this.publisher = new Publisher(
@@ -96,7 +127,15 @@ export class BusRuntime implements BusCore {
       this.envelopes,
       localHandlers(this.consumer),
       setup.debug ? logger : undefined,
+      contracts,
+      new PublishRetries(bus.name, clock),
     );
+    this.deadLetters = new DeadLetters({
+      store: driver.deadLetters,
+      clock,
+      redact: setup.redact,
+      envelope: (type, payload) => this.publisher.envelope(type, payload, undefined),
+    });
     this.requests = new RequestClient(driver, localAnswerers(this.consumer, bus.maxPayload), clock);
     this.started = new Promise((resolve, reject) => {
       this.announceStarted = { resolve, reject };
@@ -117,10 +156,16 @@ export class BusRuntime implements BusCore {
 
   /** Begins to receive. Twice is once. */
   start(): Promise<void> {
-    this.starting ??= this.consumer.start().then(this.announceStarted.resolve, (error: unknown) => {
-      this.announceStarted.reject(error);
-      throw error;
-    });
+    this.starting ??= this.consumer.start().then(
+      () => {
+        this.announceStarted.resolve();
+        this.tellLife(SystemEvents.Startup);
+      },
+      (error: unknown) => {
+        this.announceStarted.reject(error);
+        throw error;
+      },
+    );
     return this.starting;
   }
 
@@ -164,6 +209,7 @@ export class BusRuntime implements BusCore {
 
   drain(): Promise<void> {
     const { clock, shutdownTimeout } = this.setup;
+    if (this.draining === undefined && this.starting !== undefined) this.tellLife(SystemEvents.Shutdown);
     this.draining ??= drain(this.consumer, {
       clock,
       timeout: shutdownTimeout,
@@ -187,26 +233,46 @@ export class BusRuntime implements BusCore {
     this.tell(SystemEvents.Warning, admitted);
   }
 
+  private stuck({ context: { handler, type, id, attempt } }: HandlerJob): void {
+    this.warn({
+      cause: 'stuck',
+      message: `handler ${handler} goes on with '${type}' (${id}) long after its timeout and its signal; its event is given up`,
+      details: { handler, type, id, attempt },
+    });
+  }
+
+  private tellLife(type: string): void {
+    const { service, instanceId } = this.setup;
+    this.tell(type, { bus: this.name, service, instanceId });
+  }
+
+  /** Gives an event of the library's own: to the handlers of this process, or to whoever listens on the bus. */
   private tell(type: string, payload: unknown): void {
+    const failed = (error: unknown): void => {
+      this.setup.logger.error(`${type} could not be given: ${messageOf(error)}`);
+    };
     try {
       const notice = this.envelopes.notice(type, payload);
-      if (notice !== undefined) this.consumer.dispatchLocally(notice);
+      if (notice === undefined) return;
+      if (this.setup.publishSystemEvents) Promise.resolve(this.driver.publish(notice)).catch(failed);
+      else this.consumer.dispatchLocally(notice);
     } catch (error) {
-      this.setup.logger.error(`${type} could not be given: ${messageOf(error)}`);
+      failed(error);
     }
   }
 
   private async end(): Promise<void> {
     await this.drain();
     this.closed = true;
+    this.publisher.close();
     for (const run of this.closers) run();
     this.closers.clear();
     await this.driver.close();
   }
 
-  private defaults(name: string): { name: string; group: string; concurrency: number } {
-    const { group, concurrency } = this.setup.bus;
-    return { name, group, concurrency };
+  private defaults(name: string): DeclareDefaults {
+    const { group, concurrency, handlers, filters } = this.setup.bus;
+    return { name, group, concurrency, handlers, filters };
   }
 }
 

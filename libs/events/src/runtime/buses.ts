@@ -3,7 +3,9 @@ import { resolveBusOptions } from '../config/resolve.js';
 import { systemClock, type Clock } from '../core/clock.js';
 import { InvalidOptionError, UnknownBusError } from '../core/errors.js';
 import { createScopeStorage } from '../core/scope.js';
+import { Upcasters } from '../core/upcasters.js';
 import type { EventsLogger } from '../ports/logger.js';
+import { EventContracts } from '../validation/event-contracts.js';
 import { BusRuntime } from './bus-runtime.js';
 import { createDriver } from './drivers.js';
 import { stderrLogger } from './stderr-logger.js';
@@ -14,6 +16,7 @@ export class Buses {
   private readonly scope = createScopeStorage();
   /** Names of buses that are being made. */
   private readonly opening = new Set<string>();
+  private readonly contracts: EventContracts;
   private started = false;
 
   /** Connects every configured bus. When one cannot be connected, those that were are closed again. */
@@ -21,8 +24,9 @@ export class Buses {
     options: ResolvedModuleOptions,
     logger: EventsLogger = options.logger ?? stderrLogger,
     clock: Clock = systemClock,
+    upcasters: Upcasters = new Upcasters(),
   ): Promise<Buses> {
-    const buses = new Buses(options, logger, clock);
+    const buses = new Buses(options, logger, clock, upcasters);
     const opened = await Promise.allSettled([...options.instances.values()].map((bus) => buses.openBus(bus)));
     const failed = opened.find((result) => result.status === 'rejected');
     if (failed === undefined) return buses;
@@ -34,7 +38,11 @@ export class Buses {
     readonly options: ResolvedModuleOptions,
     private readonly logger: EventsLogger,
     private readonly clock: Clock,
-  ) {}
+    /** How payloads of older versions are read, on all buses. */
+    readonly upcasters: Upcasters,
+  ) {
+    this.contracts = new EventContracts(upcasters);
+  }
 
   get names(): string[] {
     return [...this.runtimes.keys()];
@@ -82,8 +90,8 @@ export class Buses {
   }
 
   private async openBus(bus: Parameters<typeof createDriver>[0]): Promise<BusRuntime> {
-    const { service, instanceId, shutdownTimeout, debug } = this.options;
-    const { logger, clock, scope } = this;
+    const { service, instanceId, shutdownTimeout, debug, redact, publishSystemEvents } = this.options;
+    const { logger, clock, scope, contracts } = this;
     const runtime = await BusRuntime.open(await createDriver(bus), {
       bus,
       service,
@@ -93,6 +101,9 @@ export class Buses {
       logger,
       clock,
       scope,
+      redact,
+      publishSystemEvents,
+      contracts,
     });
     this.runtimes.set(bus.name, runtime);
     return runtime;

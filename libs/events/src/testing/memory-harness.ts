@@ -9,7 +9,7 @@ import { openTestBus } from './open-bus.js';
 import { waitFor, waitForOutcome, type Truthy, type WaitOptions } from './wait-for.js';
 
 /** What the memory backend can do of what not every backend can. */
-export const MEMORY_CAPABILITIES: readonly ConformanceCapability[] = ['raw-entries', 'by-reference'];
+export const MEMORY_CAPABILITIES: readonly ConformanceCapability[] = ['raw-entries', 'by-reference', 'deduplication'];
 
 /** Several drivers on one broker, as processes on one server, and a clock that the test moves. */
 export function memoryHarness(): Promise<Harness> {
@@ -38,9 +38,14 @@ class MemoryHarness implements Harness {
   }
 
   deadLetters(): Promise<readonly HarnessDeadLetter[]> {
-    const rows = this.broker.deadLetters.map(({ event, type, reason, handler, group, attempts, error }) => {
-      return { id: event?.id ?? '', type, reason, handler, group, attempts, error };
-    });
+    const { letters } = this.broker;
+    const rows = letters
+      .types()
+      .flatMap((type) => letters.read(type, undefined, Infinity))
+      .sort((a, b) => Number(a.position) - Number(b.position))
+      .map(({ event, type, reason, handler, group, attempts, error }) => {
+        return { id: event.id, type, reason, handler, group, attempts, error };
+      });
     return Promise.resolve(rows);
   }
 

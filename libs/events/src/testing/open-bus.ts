@@ -6,7 +6,7 @@ import type { EventsLogger } from '../ports/logger.js';
 import { Buses } from '../runtime/buses.js';
 
 /** A bus of a test: its options, and those of the module that concern the process. */
-export interface TestBusOptions extends BusOptions {
+export interface TestBusOptions extends BusOptions, Pick<EventsModuleOptions, 'redact' | 'system'> {
   readonly instanceId?: string;
   /** Defaults to `'test'`. */
   readonly service?: string;
@@ -27,10 +27,12 @@ export async function openTestBus(
   options: TestBusOptions = {},
   surroundings: { readonly clock?: Clock; readonly logger?: EventsLogger } = {},
 ): Promise<EventBus> {
-  const { instanceId, service = 'test', shutdownTimeout, beforeStart, ...bus } = options;
+  const { instanceId, service = 'test', shutdownTimeout, redact, system, beforeStart, ...bus } = options;
   const module: EventsModuleOptions = { service, env: false, instances: { default: bus } };
   if (instanceId !== undefined) module.instanceId = instanceId;
   if (shutdownTimeout !== undefined) module.shutdownTimeout = shutdownTimeout;
+  if (redact !== undefined) module.redact = redact;
+  if (system !== undefined) module.system = system;
   const buses = await Buses.open(resolveModuleOptions(module), surroundings.logger ?? SILENT, surroundings.clock);
   try {
     await beforeStart?.(buses.get().bus);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventEnvelope } from '../../core/envelope.js';
 import { Channel, MemoryEntry, type ChannelMember } from './channel.js';
+import { NO_PAST, retried } from './past.js';
 
 class Member implements ChannelMember {
   readonly taken: number[] = [];
@@ -24,6 +25,12 @@ function channelOf(count: number, ...members: Member[]): Channel {
 function entry(channel: Channel, position: number, type = 'a'): MemoryEntry {
   const origin = { source: 's', sourceInstance: 'i', time: 0, mode: 'broadcast' as const };
   return new MemoryEntry(new EventEnvelope({ type, id: String(position), ...origin }), position, channel.slot(type));
+}
+
+function again(channel: Channel, position: number, due = 0): MemoryEntry {
+  const { event, slot } = entry(channel, position);
+  const row = { handler: 'h', delay: 0, attempt: 2, failures: 1 };
+  return new MemoryEntry(event, position, slot, retried(NO_PAST, row, due));
 }
 
 function pumpAll(channel: Channel): string {
@@ -97,5 +104,30 @@ describe('Channel', () => {
     const first = channel.shift();
     if (first !== undefined) channel.putBack(first);
     expect([channel.entries.peek()?.position, channel.slot('a').waiting]).toEqual([0, 2]);
+  });
+
+  it('hands over retries ahead of what is newer, and counts them neither as unread nor as the oldest to drop', () => {
+    const member = new Member('a');
+    const channel = channelOf(2, member);
+    for (const position of [10, 11]) channel.again.push(again(channel, position));
+    channel.putBack(again(channel, 9));
+    expect([channel.length, channel.slot('a').waiting]).toEqual([5, 2]);
+    channel.dropOldest(channel.slot('a'));
+    pumpAll(channel);
+    expect([member.taken, channel.length, channel.slot('a').waiting]).toEqual([[9, 10, 11, 1], 0, 0]);
+  });
+
+  it('takes out what waits too long: events since they were stored, retries since they were due', () => {
+    const channel = channelOf(2);
+    for (const [position, due] of [
+      [9, 500],
+      [10, 700],
+    ] as const)
+      channel.again.push(again(channel, position, due));
+    expect(channel.waitsSince).toBe(0);
+    expect(channel.removeSince(500).map(({ position }) => position)).toEqual([9, 0, 1]);
+    expect([channel.waitsSince, channel.length, channel.slot('a').waiting]).toEqual([700, 1, 0]);
+    channel.removeSince(700);
+    expect(channel.waitsSince).toBeUndefined();
   });
 });

@@ -1,20 +1,22 @@
 import type { ResolvedBusOptions } from '../../ports/options.js';
 import { afterIo, type Clock } from '../../core/clock.js';
-import type { DeadLetterRow } from '../../core/delivery.js';
 import type { EventEnvelope } from '../../core/envelope.js';
 import type { Member } from '../../ports/driver.js';
 import { NoSuchInstanceError, StreamFullError } from '../../core/errors.js';
 import { Channel, MemoryEntry, type Listener, type Slot } from './channel.js';
-import { type MemoryGroup } from './memory-group.js';
+import { IdempotencyTable } from './idempotency-table.js';
+import { LetterShelf } from './letter-shelf.js';
+import { MemoryGroup } from './memory-group.js';
 import type { MemoryRequests } from './memory-requests.js';
+import { RecentIds } from './recent-ids.js';
 import { TypeLog } from './type-log.js';
+import { WaitingEntries } from './waiting-entries.js';
 
 /** Entries handed over between two turns of the event loop. */
 const TURN = 100;
 /** Read events that a type keeps for those who begin in the past, beside the retention time. */
 const READ_CAPACITY = 1_000;
 const REMEMBERED = 10_000;
-const DEAD_LETTERS = 10_000;
 /** How long an entry waits whose only taker has just given it back, ms. */
 const REFUSED_WAIT = 100;
 
@@ -37,14 +39,8 @@ interface Targets {
   readonly slots: readonly Slot[];
 }
 
-export interface MemoryDeadLetter extends DeadLetterRow {
-  readonly event: EventEnvelope | undefined;
-  readonly type: string;
-  readonly group: string | undefined;
-}
-
 /**
- * What the memory drivers of one bus share: the logs, the channels, who is alive. Usually of one driver alone; tests give
+ * What the memory drivers of one bus share: the logs, the channels, the dead letters, who is alive. Usually of one driver alone; tests give
  * several drivers the same broker, as processes share a server.
  */
 export class MemoryBroker {
@@ -55,7 +51,9 @@ export class MemoryBroker {
   readonly logs = new Map<string, TypeLog>();
   readonly processes = new Set<Listener>();
   readonly anycastSources = new Set<Listener>();
-  readonly deadLetters: MemoryDeadLetter[] = [];
+  readonly letters = new LetterShelf();
+  readonly idempotency = new IdempotencyTable();
+  readonly recentIds = new RecentIds();
   /** Position of the event stored last. */
   position = 0;
   /** True once somebody receives: until then everything is kept for who may begin at `open`. */
@@ -63,6 +61,21 @@ export class MemoryBroker {
   private targets = new Map<string, Targets>();
   private dirty: Channel[] = [];
   private pumping = false;
+  private readonly waiting = new WaitingEntries((entry) => {
+    this.enqueueAgain(entry);
+  });
+
+  /** A driver has opened. */
+  enter(driver: BrokerClient): void {
+    this.drivers.set(driver.instanceId, driver);
+    this.lendClock();
+  }
+
+  /** A driver has closed or crashed; what waits, waits on. */
+  leave(driver: BrokerClient): void {
+    this.drivers.delete(driver.instanceId);
+    this.lendClock();
+  }
 
   /** Stores a broadcast event. @throws StreamFullError */
   broadcast(event: EventEnvelope, driver: BrokerClient): void {
@@ -95,6 +108,28 @@ export class MemoryBroker {
     this.enqueue(new MemoryEntry(event, ++this.position, slot));
   }
 
+  /** False when nobody would get the event. Whether the target of a unicast event is alive is another question. */
+  isWanted({ mode, type, target }: EventEnvelope): boolean {
+    if (mode === 'broadcast') return this.targetsOf(type).slots.length > 0;
+    if (mode === 'unicast' && !this.inboxes.has(target ?? '')) return true;
+    for (const source of this.anycastSources) {
+      if ((mode === 'anycast' || source.instanceId === target) && source.listensTo(type)) return true;
+    }
+    return false;
+  }
+
+  /** Hands a retry or a replay over at `due` ms, ahead of what is newer, whoever is alive then. */
+  redeliver(entry: MemoryEntry, due: number, now: number): void {
+    entry.slot.channel.outstanding++;
+    if (due <= now) this.enqueueAgain(entry);
+    else this.waiting.add(entry, due);
+  }
+
+  /** An entry has ended: it will not be handed over again. */
+  ended({ past, slot }: MemoryEntry): void {
+    if (past.again) slot.channel.outstanding--;
+  }
+
   enqueue(entry: MemoryEntry): void {
     const { channel } = entry.slot;
     channel.push(entry);
@@ -121,9 +156,13 @@ export class MemoryBroker {
     return channel;
   }
 
-  bury(letter: MemoryDeadLetter): void {
-    this.deadLetters.push(letter);
-    if (this.deadLetters.length > DEAD_LETTERS) this.deadLetters.shift();
+  group(name: string): MemoryGroup {
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = new MemoryGroup();
+      this.groups.set(name, group);
+    }
+    return group;
   }
 
   /** Who listens has changed. */
@@ -149,10 +188,24 @@ export class MemoryBroker {
     else this.pumping = false;
   };
 
+  private enqueueAgain(entry: MemoryEntry): void {
+    const { channel } = entry.slot;
+    channel.again.push(entry);
+    this.schedule(channel);
+    if (channel.members.length > 0 || this.anycast.get(entry.type) !== channel) return;
+    const [driver] = this.drivers.values();
+    driver?.expireUnhandled(channel);
+  }
+
+  private lendClock(): void {
+    const [driver] = this.drivers.values();
+    this.waiting.useClock(driver?.clock);
+  }
+
   private retryLater(channel: Channel): void {
     const [driver] = this.drivers.values();
     driver?.clock.after(REFUSED_WAIT, () => {
-      for (const entry of channel.entries) entry.avoid = undefined;
+      channel.forgive();
       this.schedule(channel);
     });
   }

@@ -1,8 +1,8 @@
 import type { ResolvedBusOptions } from '../../ports/options.js';
 import { systemClock, type Clock } from '../../core/clock.js';
-import type { Reply } from '../../core/delivery.js';
+import type { DeadLetterReason, DeadLetterRow, Reply } from '../../core/delivery.js';
 import type { EventEnvelope } from '../../core/envelope.js';
-import { BusClosedError, InstanceIdInUseError } from '../../core/errors.js';
+import { BusClosedError, InstanceIdInUseError, UnroutableError } from '../../core/errors.js';
 import type {
   DriverCapabilities,
   DriverHost,
@@ -11,11 +11,15 @@ import type {
   Sink,
   Source,
   SourceSpec,
+  StoreOptions,
 } from '../../ports/driver.js';
-import type { Channel } from './channel.js';
-import { MemoryBroker, type BrokerClient, type MemoryDeadLetter } from './memory-broker.js';
+import type { Channel, MemoryEntry } from './channel.js';
+import { MemoryBroker, type BrokerClient } from './memory-broker.js';
+import { MemoryIdempotency, type IdempotencyHost } from './memory-idempotency.js';
+import { MemoryLetters, type LettersHost } from './memory-letters.js';
 import { MemoryRequests, type RequestsHost } from './memory-requests.js';
 import { MemorySource, type SourceHost } from './memory-source.js';
+import { identityOf } from './recent-ids.js';
 
 /** Between two looks at anycast events that nobody takes, ms at least. */
 const CHECK_AGAIN = 1_000;
@@ -23,9 +27,11 @@ const CHECK_AGAIN = 1_000;
 type Limits = Pick<ResolvedBusOptions, 'name' | 'maxLength' | 'overflow' | 'retention'>;
 
 /** Events in this process alone: nothing to install, nothing outlives the process. */
-export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, RequestsHost {
+export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, RequestsHost, LettersHost, IdempotencyHost {
   readonly capabilities: DriverCapabilities = { name: 'memory', durable: false, distributed: false };
   readonly requests = new MemoryRequests(this);
+  readonly deadLetters = new MemoryLetters(this);
+  readonly idempotency = new MemoryIdempotency(this);
   instanceId = '';
   clock: Clock = systemClock;
   /** Position of the broker when this driver opened. */
@@ -40,12 +46,12 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     readonly broker: MemoryBroker = new MemoryBroker(),
   ) {}
 
-  private get isOpen(): boolean {
+  get isOpen(): boolean {
     return !this.closed && this.host !== undefined;
   }
 
-  private assertOpen(): void {
-    if (!this.isOpen) throw new BusClosedError(this.bus);
+  whenOpen<T>(run: () => T): Promise<T> {
+    return this.isOpen ? Promise.resolve(run()) : Promise.reject(new BusClosedError(this.bus));
   }
 
   get bus(): string {
@@ -60,34 +66,32 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     this.clock = host.clock;
     this.startedAt = host.clock.now();
     this.openedAt = this.broker.position;
-    this.broker.drivers.set(host.instanceId, this);
+    this.broker.enter(this);
     return Promise.resolve();
   }
 
-  publish(event: EventEnvelope, preferLocal = false): number {
-    this.assertOpen();
-    if (event.mode === 'anycast') this.broker.anycastEvent(event, this, preferLocal);
-    else if (event.mode === 'unicast') this.broker.unicast(event, this);
-    else this.broker.broadcast(event, this);
+  publish(event: EventEnvelope, options?: StoreOptions): number {
+    if (!this.isOpen) throw new BusClosedError(this.bus);
+    if (options !== undefined) return this.publishWith(event, options);
+    this.store(event, false);
     return event.time;
   }
 
   attach(spec: SourceSpec, sink: Sink): Promise<Source> {
-    if (!this.isOpen) return Promise.reject(new BusClosedError(this.bus));
-    if (spec.kind === 'requests') return Promise.resolve(this.requests.answerWith(sink));
-    const source = new MemorySource(spec, sink, this);
-    this.sources.add(source);
-    return Promise.resolve(source);
+    return this.whenOpen(() => {
+      if (spec.kind === 'requests') return this.requests.answerWith(sink);
+      const source = new MemorySource(spec, sink, this);
+      this.sources.add(source);
+      return source;
+    });
   }
 
   request(event: EventEnvelope, timeout: number, signal?: AbortSignal): Promise<Reply> {
-    if (!this.isOpen) return Promise.reject(new BusClosedError(this.bus));
-    return this.requests.ask(event, timeout, signal);
+    return this.isOpen ? this.requests.ask(event, timeout, signal) : Promise.reject(new BusClosedError(this.bus));
   }
 
   members(): Promise<readonly Member[]> {
-    if (!this.isOpen) return Promise.reject(new BusClosedError(this.bus));
-    return Promise.resolve([...this.broker.drivers.values()].map((driver) => driver.member()));
+    return this.whenOpen(() => [...this.broker.drivers.values()].map((driver) => driver.member()));
   }
 
   async close(): Promise<void> {
@@ -96,25 +100,36 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     this.requests.close();
     for (const source of this.sources) await source.close();
     this.broker.inboxes.delete(this.instanceId);
-    this.broker.drivers.delete(this.instanceId);
+    this.broker.leave(this);
   }
 
   detach(source: MemorySource): void {
     this.sources.delete(source);
   }
 
-  bury(letter: MemoryDeadLetter): void {
-    this.broker.bury(letter);
+  file(event: EventEnvelope, group: string | undefined, row: DeadLetterRow, operation?: string): string {
+    const { type } = event;
+    const { reason, handler, attempts, error, stack } = row;
+    const letter = { type, at: this.clock.now(), reason, handler, group, attempts, error, stack, operation, event };
+    const { position, dropped } = this.broker.letters.add(letter);
+    if (dropped !== undefined) {
+      this.host?.warn({
+        cause: 'drop',
+        message: `'${type}' has too many dead letters; the oldest was dropped`,
+        details: { type, id: dropped.event.id },
+      });
+    }
+    return position;
+  }
+
+  bury(entry: MemoryEntry, group: string | undefined, row: DeadLetterRow): void {
+    const { event, type, past } = entry;
+    const { reason, handler, error } = row;
+    this.file(event, group, row, past.operation);
     this.host?.warn({
       cause: 'dead-letter',
-      message: `'${letter.type}' (${letter.event?.id ?? 'unknown id'}) is a dead letter: ${letter.reason}: ${letter.error}`,
-      details: {
-        type: letter.type,
-        id: letter.event?.id,
-        reason: letter.reason,
-        handler: letter.handler,
-        group: letter.group,
-      },
+      message: `'${type}' (${event.id}) is a dead letter: ${reason}: ${error}`,
+      details: { type, id: event.id, reason, handler, group },
     });
   }
 
@@ -132,38 +147,20 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     channel.expiring = true;
     const { retention } = this.limits;
     const check = (): void => {
-      for (let entry = channel.entries.peek(); entry !== undefined; entry = channel.entries.peek()) {
-        const left = entry.event.time + retention - this.clock.now();
-        if (channel.members.length > 0 || left > 0) {
-          this.clock.after(Math.max(left, CHECK_AGAIN), check);
-          return;
-        }
-        channel.shift();
-        this.bury({
-          event: entry.event,
-          type: entry.type,
-          group: undefined,
-          reason: 'unhandled',
-          error: 'no live process took it within the retention',
-          attempts: 0,
-        });
+      const now = this.clock.now();
+      if (channel.members.length === 0) {
+        for (const entry of channel.removeSince(now - retention))
+          this.buryEntry(entry, 'unhandled', 'no live process took it within the retention');
       }
-      channel.expiring = false;
+      const since = channel.waitsSince;
+      if (since === undefined) channel.expiring = false;
+      else this.clock.after(Math.max(since + retention - now, CHECK_AGAIN), check);
     };
     this.clock.after(retention, check);
   }
 
-  buryInbox(channel: Channel): void {
-    for (let entry = channel.shift(); entry !== undefined; entry = channel.shift()) {
-      this.bury({
-        event: entry.event,
-        type: entry.type,
-        group: undefined,
-        reason: 'target-died',
-        error: `instance ${this.instanceId} ended`,
-        attempts: entry.attempt - 1,
-      });
-    }
+  buryInbox(entries: readonly MemoryEntry[]): void {
+    for (const entry of entries) this.buryEntry(entry, 'target-died', `instance ${this.instanceId} ended`);
   }
 
   /** The requests of all drivers of the broker. */
@@ -181,5 +178,28 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
       answers: this.requests.patterns(),
       groups,
     };
+  }
+
+  private publishWith(event: EventEnvelope, { preferLocal, mandatory, deduplicate }: StoreOptions): number {
+    const { broker } = this;
+    const identity = deduplicate === true ? identityOf(event) : undefined;
+    const stored = identity === undefined ? undefined : broker.recentIds.find(identity, this.clock.now());
+    if (stored !== undefined) return stored;
+    if (mandatory === true && !broker.isWanted(event)) throw new UnroutableError(event.type, this.bus);
+    this.store(event, preferLocal === true);
+    if (identity !== undefined) broker.recentIds.add(identity, event.time);
+    return event.time;
+  }
+
+  private store(event: EventEnvelope, preferLocal: boolean): void {
+    if (event.mode === 'anycast') this.broker.anycastEvent(event, this, preferLocal);
+    else if (event.mode === 'unicast') this.broker.unicast(event, this);
+    else this.broker.broadcast(event, this);
+  }
+
+  /** Files an entry that has not been handled. */
+  private buryEntry(entry: MemoryEntry, reason: DeadLetterReason, error: string): void {
+    this.broker.ended(entry);
+    this.bury(entry, undefined, { reason, error, handler: entry.handler, attempts: entry.attempt - 1 });
   }
 }

@@ -53,6 +53,7 @@ export class MemoryRequests {
         this.pending.delete(delivery);
         settle?.(verdict);
       },
+      alone: () => Promise.resolve(0),
       pause,
       close: pause,
     };
@@ -142,7 +143,8 @@ export class MemoryRequests {
       });
       return;
     }
-    const delivery: Delivery = { event, type: event.type, attempt: 1, redelivered: false, remaining };
+    const { type } = event;
+    const delivery: Delivery = { event, type, attempt: 1, redelivered: false, failures: 0, crashes: 0, remaining };
     this.pending.set(delivery, settle);
     this.sink.deliver(delivery);
   }

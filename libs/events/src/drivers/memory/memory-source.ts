@@ -1,9 +1,11 @@
-import type { Delivery, Verdict } from '../../core/delivery.js';
+import { VERDICT_ACK, type DeadLetterRow, type Delivery, type RetryRow, type Verdict } from '../../core/delivery.js';
+import type { Clock } from '../../core/clock.js';
 import { matches } from '../../core/pattern.js';
 import type { Gate, Sink, Source, SourceSpec, StartFrom } from '../../ports/driver.js';
 import { Channel, MemoryEntry, type Listener } from './channel.js';
-import type { MemoryBroker, MemoryDeadLetter } from './memory-broker.js';
-import { MemoryGroup } from './memory-group.js';
+import type { MemoryBroker } from './memory-broker.js';
+import type { MemoryGroup } from './memory-group.js';
+import { crashed, released, retried, type Past } from './past.js';
 import type { LogRow } from './type-log.js';
 
 /** The driver, as its sources know it. */
@@ -12,8 +14,13 @@ export interface SourceHost {
   readonly instanceId: string;
   /** Position of the broker when the driver opened. */
   readonly openedAt: number;
-  bury(letter: MemoryDeadLetter): void;
-  buryInbox(channel: Channel): void;
+  readonly clock: Clock;
+  /** From `open` to `close`. */
+  readonly isOpen: boolean;
+  /** Files a failure of an entry with the dead letters. */
+  bury(entry: MemoryEntry, group: string | undefined, row: DeadLetterRow): void;
+  /** Files what the inbox of this process still has. */
+  buryInbox(entries: readonly MemoryEntry[]): void;
   /** The source has ended. */
   detach(source: MemorySource): void;
   expireUnhandled(channel: Channel): void;
@@ -30,6 +37,8 @@ export class MemorySource implements Source, Listener {
   private readonly broker: MemoryBroker;
   private paused = false;
   private drained: (() => void) | undefined;
+  /** Given back to an inbox by the one process that it is for, which is about to end. */
+  private left: readonly MemoryEntry[] = [];
 
   constructor(
     readonly spec: SourceSpec,
@@ -91,24 +100,32 @@ export class MemorySource implements Source, Listener {
   }
 
   pull(): void {
-    for (const channel of this.channels()) if (channel.entries.length > 0) this.broker.schedule(channel);
+    for (const channel of this.channels()) if (channel.length > 0) this.broker.schedule(channel);
   }
 
   settle(delivery: Delivery, verdict: Verdict): void {
-    if (this.spec.kind === 'process') return;
     const entry = delivery as MemoryEntry;
-    if (!this.inFlight.delete(entry)) return;
-    if (verdict.kind === 'release') this.giveBack(entry, entry.attempt);
-    else if (verdict.kind === 'ack') {
-      for (const row of verdict.deadLetters ?? []) {
-        this.driver.bury({
-          ...row,
-          event: entry.event,
-          type: entry.type,
-          group: this.spec.kind === 'group' ? this.spec.group : undefined,
-        });
-      }
+    if (this.spec.kind === 'process') {
+      // Nothing is in flight here, but of a process that has died nothing counts any more.
+      if (verdict !== VERDICT_ACK && verdict.kind === 'ack' && this.driver.isOpen)
+        this.bury(entry, verdict.deadLetters);
+      return;
     }
+    if (!this.inFlight.delete(entry)) return;
+    if (verdict.kind === 'release') this.giveBack(entry, released(entry.past));
+    if (verdict.kind !== 'ack') return;
+    if (verdict !== VERDICT_ACK) {
+      this.bury(entry, verdict.deadLetters);
+      for (const row of verdict.retries ?? []) this.retry(entry, row);
+    }
+    this.broker.ended(entry);
+  }
+
+  alone(delivery: Delivery): Promise<number> {
+    const entry = delivery as MemoryEntry;
+    const { past } = entry;
+    if (this.inFlight.has(entry)) entry.past = { ...past, alone: true };
+    return Promise.resolve(past.crashesAlone);
   }
 
   /** What waits here for nobody else is handed over first: in memory there is no later. */
@@ -116,6 +133,7 @@ export class MemorySource implements Source, Listener {
     if (this.spec.kind === 'process') this.broker.processes.delete(this);
     if (this.spec.kind === 'anycast') this.broker.anycastSources.delete(this);
     this.broker.rewire();
+    if (this.spec.kind === 'inbox') this.left = [...this.left, ...this.channel.removeAvoided(this.instanceId)];
     if (this.waiting() > 0) {
       await new Promise<void>((resolve) => {
         this.drained = resolve;
@@ -130,9 +148,10 @@ export class MemorySource implements Source, Listener {
     this.paused = true;
     this.drained?.();
     this.leave();
-    for (const entry of [...this.inFlight].reverse()) this.giveBack(entry, entry.attempt + 1);
+    for (const entry of [...this.inFlight].reverse()) this.giveBack(entry, crashed(entry.past));
     this.inFlight.clear();
-    if (this.spec.kind === 'inbox') this.driver.buryInbox(this.channel);
+    if (this.spec.kind === 'inbox') this.driver.buryInbox([...this.left, ...this.channel.removeAll()]);
+    this.left = [];
     this.driver.detach(this);
     return Promise.resolve();
   }
@@ -140,7 +159,7 @@ export class MemorySource implements Source, Listener {
   /** Entries that only this member can take. */
   private waiting(): number {
     let count = 0;
-    for (const channel of this.channels()) if (channel.members.length === 1) count += channel.entries.length;
+    for (const channel of this.channels()) if (channel.members.length === 1) count += channel.length;
     return count;
   }
 
@@ -152,19 +171,29 @@ export class MemorySource implements Source, Listener {
     return [this.channel];
   }
 
-  private giveBack({ event, position, slot }: MemoryEntry, attempt: number): void {
-    const entry = new MemoryEntry(event, position, slot, attempt, true);
+  private bury(entry: MemoryEntry, rows: readonly DeadLetterRow[] = []): void {
+    const group = this.spec.kind === 'group' ? this.spec.group : undefined;
+    for (const row of rows) this.driver.bury(entry, group, row);
+  }
+
+  private retry({ event, position, slot, past }: MemoryEntry, row: RetryRow): void {
+    const now = this.driver.clock.now();
+    const due = now + row.delay;
+    const entry = new MemoryEntry(event, position, slot, retried(past, row, due));
+    // It was not its turn here: others first, lest it come back again and again.
+    if (row.delay <= 0 && row.failures === past.failures) entry.avoid = this.instanceId;
+    this.broker.redeliver(entry, due, now);
+  }
+
+  private giveBack({ event, position, slot }: MemoryEntry, past: Past): void {
+    const entry = new MemoryEntry(event, position, slot, past);
     entry.avoid = this.instanceId;
     slot.channel.putBack(entry);
     this.broker.schedule(slot.channel);
   }
 
   private joinGroup(name: string): MemoryGroup {
-    let group = this.broker.groups.get(name);
-    if (group === undefined) {
-      group = new MemoryGroup();
-      this.broker.groups.set(name, group);
-    }
+    const group = this.broker.group(name);
     group.members.add(this);
     return group;
   }

@@ -201,8 +201,8 @@ export class Connection {
     this.up = false;
     this.ping?.cancel();
     this.wake();
-    this.commands.disconnect();
-    this.subscriber.disconnect();
+    // The client waits 2 s for the end of a socket, also for one that has ended.
+    for (const client of [this.commands, this.subscriber]) if (client.status !== 'end') client.disconnect();
   }
 
   private changed(): void {

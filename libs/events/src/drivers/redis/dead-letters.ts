@@ -1,5 +1,9 @@
 import type { DeadLetterRow } from '../../core/delivery.js';
-import type { Connection } from './connection.js';
+import type { EventEnvelope, EventMode } from '../../core/envelope.js';
+import { packAttributes } from './codec.js';
+import { GRACE, type Connection } from './connection.js';
+import type { RedisHost } from './redis-host.js';
+import type { RedisDelivery } from './stream-state.js';
 
 /** Where an entry lies. */
 export interface EntryPlace {
@@ -7,41 +11,109 @@ export interface EntryPlace {
   readonly id: string;
 }
 
+/** What is said of a letter beside its failure. */
+export interface LetterHead {
+  /** Id of the entry that the event was published as. */
+  readonly entry: string;
+  /** '' = none */
+  readonly group: string;
+  readonly mode: EventMode;
+  /** ms */
+  readonly at: number;
+}
+
+/** The fields of a letter before those of the original entry; the scripts write the same. The name `at` ends them. */
+export function letterFields(head: LetterHead, row: DeadLetterRow): (string | number)[] {
+  const { entry, group, mode, at } = head;
+  const fields = Object.entries({ entry, group, mode, ...texts(row), operation: '', at });
+  return fields.flat();
+}
+
+/** A row as the scripts take it. */
+export function rowArgs(row: DeadLetterRow): (string | number)[] {
+  const { reason, handler, attempts, error, stack } = texts(row);
+  return [reason, handler, attempts, error, stack];
+}
+
+/** What an event is stored as, for scripts: its `ce` and `data`; '' and '' for what could not be read. */
+export function bodyArgs(event: EventEnvelope | undefined): readonly [ce: string, data: string] {
+  return event === undefined ? ['', ''] : [packAttributes(event), event.text ?? ''];
+}
+
 /**
- * Copies an entry, byte for byte, to dead letters in another slot, once for each row. May run twice: the copy comes
- * first, so nothing is lost. False when the entry's body is gone.
+ * Copies an entry, byte for byte, to the dead letters of a type, once for each row. May run twice: the copy comes first, so
+ * nothing is lost. False when the entry's body is gone.
  */
 export async function copyToDeadLetters(
-  connection: Connection,
-  place: EntryPlace,
-  dead: string,
+  { connection, keys }: Pick<RedisHost, 'connection' | 'keys'>,
+  type: string,
+  { stream, id }: EntryPlace,
   rows: readonly DeadLetterRow[],
-  at: number,
-  group = '',
+  head: Omit<LetterHead, 'entry'>,
 ): Promise<boolean> {
-  const found = await connection.run((client) => client.xrangeBuffer(place.stream, place.id, place.id));
+  const found = await connection.run((client) => client.xrangeBuffer(stream, id, id));
   const fields = found[0]?.[1];
   if (fields === undefined) return false;
   for (const row of rows) {
-    const head = [
-      'entry',
-      place.id,
-      'group',
-      group,
-      'reason',
-      row.reason,
-      'handler',
-      row.handler ?? '',
-      'attempts',
-      row.attempts,
-      'error',
-      row.error,
-      'stack',
-      row.stack ?? '',
-      'at',
-      at,
-    ];
-    await connection.run((client) => client.xadd(dead, '*', ...head, ...fields));
+    const letter = [...letterFields({ ...head, entry: id }, row), ...fields];
+    await connection.run((client) => client.xadd(keys.dead(type), '*', ...letter));
   }
+  await indexLetters({ connection, keys }, type);
   return true;
+}
+
+/** Files failures of an entry of the log that is not pending for anybody. May file twice where the answer is lost. */
+export async function fileLetters(
+  host: RedisHost,
+  entry: RedisDelivery,
+  rows: readonly DeadLetterRow[],
+): Promise<void> {
+  const { connection, keys, clock } = host;
+  const { type, entryId: id, stream, event } = entry;
+  const args = [id, event?.mode ?? 'broadcast', ...bodyArgs(event), ...rows.flatMap(rowArgs)];
+  const status = await connection.persistScript('fileLetters', [stream.key, keys.dead(type), ...args]);
+  if (status === 'BIG') {
+    const head = { group: '', mode: 'broadcast', at: clock.now() } as const;
+    await connection.persist(() => copyToDeadLetters(host, type, { stream: stream.key, id }, rows, head));
+  } else if (status === 'OK') await indexLetters(host, type);
+  // Retention took what could not be read: there is nothing to file.
+  if (status !== 'LOST') tellDead(host, entry, rows, '');
+}
+
+/**
+ * Notes that a type has letters. Where that fails, maintenance finds them: it is no reason for a settlement to fail that is
+ * done.
+ */
+export async function indexLetters(
+  { connection, keys }: { readonly connection: Connection; readonly keys: RedisHost['keys'] },
+  type: string,
+): Promise<void> {
+  await connection.persist((client) => client.sadd(keys.deadTypes, type), GRACE).catch(() => undefined);
+}
+
+/** Warns of dead letters. `group`: '' = none. */
+export function tellDead(
+  { warn }: Pick<RedisHost, 'warn'>,
+  { type, event, origin }: RedisDelivery,
+  rows: readonly DeadLetterRow[],
+  group: string,
+): void {
+  const id = event?.id ?? origin;
+  for (const { reason, handler, error } of rows) {
+    warn({
+      cause: 'dead-letter',
+      message: `'${type}' (${id}) is a dead letter: ${reason}: ${error}`,
+      details: { type, id, reason, handler, group },
+    });
+  }
+}
+
+function texts({ reason, handler = '', attempts, error, stack = '' }: DeadLetterRow): {
+  reason: string;
+  handler: string;
+  attempts: number;
+  error: string;
+  stack: string;
+} {
+  return { reason, handler, attempts, error, stack };
 }

@@ -1,18 +1,16 @@
 import type { Sink, SourceSpec, StartFrom } from '../../ports/driver.js';
-import { GroupSource } from './group-source.js';
 import type { RedisHost } from './redis-host.js';
 import { ignoreBusyGroup } from './reply-errors.js';
+import { RetryingSource } from './retrying-source.js';
 import type { StreamState } from './stream-state.js';
 
 /** A durable group's share of the broadcast events. */
-export class DurableGroupSource extends GroupSource {
-  protected readonly label: string;
+export class DurableGroupSource extends RetryingSource {
   /** Name of the group. */
   readonly name: string;
 
   constructor(spec: SourceSpec & { readonly kind: 'group' }, sink: Sink, host: RedisHost) {
-    super(spec, sink, host, 'broadcast', spec.group);
-    this.label = spec.group;
+    super(spec, sink, host, 'broadcast', spec.group, spec.group);
     this.name = spec.group;
   }
 
@@ -43,11 +41,7 @@ export class DurableGroupSource extends GroupSource {
     return this.host.membership.rank(counter, this.group, type);
   }
 
-  protected releaseWake(stream: StreamState): readonly [string, string] {
-    return [this.host.keys.wake(stream.type), `rb ${this.group}`];
-  }
-
-  protected async restoreGroup(stream: StreamState): Promise<void> {
+  protected async restoreEvents(stream: StreamState): Promise<void> {
     if (stream.joined)
       this.host.warn({
         cause: 'group-lost',

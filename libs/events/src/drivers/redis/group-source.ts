@@ -1,9 +1,8 @@
 import { afterIo, type Timer } from '../../core/clock.js';
-import type { DeadLetterRow, Delivery, Verdict } from '../../core/delivery.js';
+import type { Delivery, Verdict } from '../../core/delivery.js';
 import { isEventsError } from '../../core/errors.js';
 import type { EventMode } from '../../core/envelope.js';
 import type { Sink, SourceSpec, StartFrom } from '../../ports/driver.js';
-import { copyToDeadLetters } from './dead-letters.js';
 import type { RedisHost } from './redis-host.js';
 import { type RedisDelivery, type Entry, type StreamState } from './stream-state.js';
 import { StreamSource, type Wake } from './stream-source.js';
@@ -27,7 +26,7 @@ type Claimed = readonly [
 export abstract class GroupSource extends StreamSource {
   /** Streams with something in flight; also such as are not read any more. */
   private readonly held = new Set<StreamState>();
-  private readonly waitingForTurn = new Set<string>();
+  private readonly waitingForTurn = new Set<StreamState>();
   private turnTimer: Timer | undefined;
   private flushing: Promise<void> | undefined;
   private claimTurn = 0;
@@ -47,8 +46,8 @@ export abstract class GroupSource extends StreamSource {
   protected abstract restoreGroup(stream: StreamState): Promise<void>;
   /** Channel and message that make other members claim what was released. */
   protected abstract releaseWake(stream: StreamState): readonly [channel: string, message: string];
-  /** The group as people call it, in dead letters. */
-  protected abstract readonly label: string;
+  /** Ends a delivery that leaves something behind: dead letters, retries. */
+  protected abstract record(entry: RedisDelivery, verdict: Verdict & { readonly kind: 'ack' }): Promise<void>;
 
   protected begin(_pattern: string, _startFrom: StartFrom, _fresh: readonly StreamState[]): Promise<void> {
     return Promise.resolve();
@@ -58,9 +57,11 @@ export abstract class GroupSource extends StreamSource {
     const entry = delivery as RedisDelivery;
     const { stream } = entry;
     if (verdict.kind === 'release') return this.release(entry);
-    if (verdict.kind === 'ack' && verdict.deadLetters !== undefined) return this.bury(entry, verdict.deadLetters);
+    if (verdict.kind === 'ack' && (verdict.deadLetters !== undefined || verdict.retries !== undefined))
+      return this.record(entry, verdict);
     if (stream.acks.length === 0) this.held.add(stream);
     stream.acks.push(entry.entryId);
+    if (entry.noted) stream.noted = true;
     this.flushing ??= new Promise<void>((resolve) => {
       afterIo(resolve);
     }).then(() => this.flush());
@@ -68,22 +69,8 @@ export abstract class GroupSource extends StreamSource {
   }
 
   override wake(type: string, wake: Wake): void {
-    if (wake.preferred === this.host.instanceId) {
-      this.touch(type);
-      return;
-    }
-    const rank = wake.preferred === undefined ? this.rank(type, wake.counter) : 1;
-    if (rank === 0) {
-      this.touch(type);
-      return;
-    }
-    this.waitingForTurn.add(type);
-    this.turnTimer ??= this.host.clock.after(TURN_WAIT, () => {
-      this.turnTimer = undefined;
-      const types = [...this.waitingForTurn];
-      this.waitingForTurn.clear();
-      for (const each of types) this.touch(each);
-    });
+    const stream = this.streams.get(type);
+    if (stream !== undefined) this.takeTurn(stream, wake);
   }
 
   /** Somebody gave entries back: claim them. */
@@ -138,8 +125,31 @@ export abstract class GroupSource extends StreamSource {
     return 0;
   }
 
-  protected override busy(stream: StreamState): boolean {
-    return stream.dirty || stream.claimable || stream.unsure;
+  /** Something is to be done with a stream. */
+  protected stir(stream: StreamState): void {
+    stream.dirty = true;
+    this.pull();
+  }
+
+  /** Reads at once where it is this process's turn, a little later where it is another's. */
+  protected takeTurn(stream: StreamState, wake: Wake): void {
+    const rank =
+      wake.preferred === this.host.instanceId
+        ? 0
+        : wake.preferred === undefined
+          ? this.rank(stream.type, wake.counter)
+          : 1;
+    if (rank === 0) {
+      this.stir(stream);
+      return;
+    }
+    this.waitingForTurn.add(stream);
+    this.turnTimer ??= this.host.clock.after(TURN_WAIT, () => {
+      this.turnTimer = undefined;
+      const streams = [...this.waitingForTurn];
+      this.waitingForTurn.clear();
+      for (const each of streams) this.stir(each);
+    });
   }
 
   protected async read(stream: StreamState, count: number): Promise<boolean> {
@@ -164,7 +174,8 @@ export abstract class GroupSource extends StreamSource {
     )) as StreamReply;
     const entries = reply?.[0]?.[1] ?? [];
     stream.joined = true;
-    for (const entry of entries) this.handOver(this.delivery(stream, entry));
+    // In flight already: the group was destroyed, and begins anew.
+    for (const entry of entries) if (!stream.inFlight.has(entry[0])) this.handOver(this.delivery(stream, entry));
     return entries.length;
   }
 
@@ -189,44 +200,9 @@ export abstract class GroupSource extends StreamSource {
     this.sink.deliver(delivery);
   }
 
-  /** Copies the entry to the dead letters and acknowledges it, in one script. */
-  protected async bury(entry: RedisDelivery, rows: readonly DeadLetterRow[]): Promise<void> {
-    const { connection, keys, instanceId, clock, warn } = this.host;
-    const { stream, entryId: id, type } = entry;
-    const args = rows.flatMap((row) => [row.reason, row.handler ?? '', row.attempts, row.error, row.stack ?? '']);
-    const dead = keys.dead(type);
-    try {
-      const call = [stream.key, dead, this.group, instanceId, id, this.label, ...args];
-      let result = await connection.persistScript('bury', call);
-      if (result === 'BIG') {
-        await connection.persist(() =>
-          copyToDeadLetters(connection, { stream: stream.key, id }, dead, rows, clock.now(), this.label),
-        );
-        await connection.persist((client) => client.xack(stream.key, this.group, id));
-        result = 'OK';
-      }
-      if (result === 'OK') this.tellDead(entry, rows);
-      else {
-        warn({
-          cause: 'reclaimed',
-          message: `'${type}' ${id} was taken over by another process before its failure could be settled`,
-          details: { type, entry: id },
-        });
-      }
-    } finally {
-      // Where it could not be filed, its claim runs out and it comes again.
-      stream.inFlight.delete(id);
-    }
-  }
-
-  protected tellDead(entry: RedisDelivery, rows: readonly DeadLetterRow[]): void {
-    for (const { reason, handler, error } of rows) {
-      this.host.warn({
-        cause: 'dead-letter',
-        message: `'${entry.type}' (${entry.event?.id ?? entry.entryId}) is a dead letter: ${reason}: ${error}`,
-        details: { type: entry.type, id: entry.event?.id ?? entry.entryId, reason, handler, group: this.label },
-      });
-    }
+  /** Ends entries that succeeded; late is not too late. `noted`: one of them was handled alone. */
+  protected async acknowledge(stream: StreamState, ids: readonly string[], _noted: boolean): Promise<void> {
+    await this.host.connection.persist((client) => client.xack(stream.key, this.group, ...ids));
   }
 
   private async flush(): Promise<void> {
@@ -235,11 +211,11 @@ export abstract class GroupSource extends StreamSource {
       [...this.held]
         .filter(({ acks }) => acks.length > 0)
         .map(async (stream) => {
-          const ids = stream.acks;
+          const { acks: ids, noted } = stream;
           stream.acks = [];
+          stream.noted = false;
           for (let start = 0; start < ids.length; start += 1_000) {
-            const chunk = ids.slice(start, start + 1_000);
-            await this.host.connection.persist((client) => client.xack(stream.key, this.group, ...chunk));
+            await this.acknowledge(stream, ids.slice(start, start + 1_000), noted);
           }
           for (const id of ids) stream.inFlight.delete(id);
         }),
@@ -264,28 +240,41 @@ export abstract class GroupSource extends StreamSource {
 
   /** Takes over what its consumers are silent about. */
   private async claimSilent(stream: StreamState, count: number): Promise<number> {
-    const { connection, instanceId, limits, warn } = this.host;
+    // What is given back from now on may lie behind the cursor: it is another reason to look.
+    stream.claimable = false;
     let cursor = '0-0';
     let taken = 0;
-    do {
-      const args = [stream.key, this.group, instanceId, limits.reclaimAfter, count - taken, cursor];
-      const [next, rows, gone] = (await connection.script('reclaim', args)) as Claimed;
-      for (const [id, fields, deliveries] of rows) {
-        if (stream.inFlight.has(id)) continue;
-        taken++;
-        this.handOver(this.delivery(stream, [id, fields], deliveries));
-      }
-      if (gone.length > 0) {
-        warn({
-          cause: 'gap',
-          message: `${String(gone.length)} pending events of '${stream.type}' were deleted by somebody else`,
-          details: { type: stream.type, entries: gone },
-        });
-      }
-      cursor = next;
-    } while (cursor !== '0-0' && taken < count);
-    if (cursor === '0-0') stream.claimable = false;
+    try {
+      do {
+        const [next, rows, gone] = await this.reclaim(stream, count - taken, cursor);
+        for (const [id, fields, deliveries] of rows) {
+          if (stream.inFlight.has(id)) continue;
+          taken++;
+          this.handOver(this.delivery(stream, [id, fields], deliveries));
+        }
+        if (gone.length > 0) this.tellGone(stream, gone);
+        cursor = next;
+      } while (cursor !== '0-0' && taken < count);
+    } catch (error) {
+      stream.claimable = true;
+      throw error;
+    }
+    if (cursor !== '0-0') stream.claimable = true;
     return taken;
+  }
+
+  private async reclaim(stream: StreamState, count: number, cursor: string): Promise<Claimed> {
+    const { connection, instanceId, limits } = this.host;
+    const args = [stream.key, this.group, instanceId, limits.reclaimAfter, count, cursor];
+    return (await connection.script('reclaim', args)) as Claimed;
+  }
+
+  private tellGone({ type }: StreamState, entries: readonly string[]): void {
+    this.host.warn({
+      cause: 'gap',
+      message: `${String(entries.length)} pending events of '${type}' were deleted by somebody else`,
+      details: { type, entries },
+    });
   }
 
   /** After a lost reply: what was read then is pending here and nobody handles it. */

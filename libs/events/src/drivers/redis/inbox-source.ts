@@ -1,6 +1,6 @@
-import type { DeadLetterRow } from '../../core/delivery.js';
+import type { Verdict } from '../../core/delivery.js';
 import type { Sink, SourceSpec } from '../../ports/driver.js';
-import { copyToDeadLetters } from './dead-letters.js';
+import { copyToDeadLetters, tellDead } from './dead-letters.js';
 import { GroupSource } from './group-source.js';
 import { INBOX_GROUP } from './keys.js';
 import type { RedisHost } from './redis-host.js';
@@ -12,8 +12,6 @@ const UNKNOWN_TYPE = 'unknown';
 
 /** Unicast events for this process. One stream for all types; each entry says its own. */
 export class InboxSource extends GroupSource {
-  protected readonly label = '';
-
   constructor(spec: SourceSpec, sink: Sink, host: RedisHost) {
     super(spec, sink, host, 'unicast', INBOX_GROUP);
   }
@@ -45,14 +43,18 @@ export class InboxSource extends GroupSource {
   }
 
   /** The dead letters of the type live in another slot than the inbox: copied first, acknowledged then. */
-  protected override async bury(entry: RedisDelivery, rows: readonly DeadLetterRow[]): Promise<void> {
-    const { connection, keys, clock } = this.host;
-    const { stream, entryId, type } = entry;
+  protected override async record(
+    entry: RedisDelivery,
+    { deadLetters = [] }: Verdict & { kind: 'ack' },
+  ): Promise<void> {
+    const { connection, clock } = this.host;
+    const { stream, entryId: id, type } = entry;
+    const head = { group: '', mode: this.mode, at: clock.now() };
     await connection.persist(async () => {
-      await copyToDeadLetters(connection, { stream: stream.key, id: entryId }, keys.dead(type), rows, clock.now());
-      await connection.run((client) => client.xack(stream.key, this.group, entryId));
+      await copyToDeadLetters(this.host, type, { stream: stream.key, id }, deadLetters, head);
+      await connection.run((client) => client.xack(stream.key, this.group, id));
     });
-    stream.inFlight.delete(entryId);
-    this.tellDead(entry, rows);
+    stream.inFlight.delete(id);
+    tellDead(this.host, entry, deadLetters, '');
   }
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** Redis's stream group that all processes share for anycast events, and that of an inbox. */
 export const ANYCAST_GROUP = 'anycast';
 export const INBOX_GROUP = 'inbox';
@@ -19,6 +21,8 @@ export class Keys {
   readonly instances: string;
   /** ZSET instance → last beat, ms. */
   readonly beats: string;
+  /** SET of types that have dead letters. */
+  readonly deadTypes: string;
   /** Channel: `type <type>`, `group <group> <pattern>`, `member <instance>`. */
   readonly news: string;
 
@@ -30,6 +34,7 @@ export class Keys {
     this.groupBeats = `${meta}groups:beats`;
     this.instances = `${meta}instances`;
     this.beats = `${meta}instances:beats`;
+    this.deadTypes = `${meta}dead`;
     this.news = `${prefix}news`;
   }
 
@@ -43,14 +48,39 @@ export class Keys {
     return `${this.prefix}{t:${type}}:any`;
   }
 
+  /** ZSET event id → ms: broadcast (`log`) or anycast (`any`) events that were stored to be stored once. */
+  ids(type: string, stream: 'log' | 'any'): string {
+    return `${this.prefix}{t:${type}}:ids:${stream}`;
+  }
+
   /** STREAM of dead letters. */
   dead(type: string): string {
     return `${this.prefix}{t:${type}}:dead`;
   }
 
+  /** STREAM of a group's redeliveries; without a group: those of anycast events, and of events of process handlers. */
+  redo(type: string, group: string | undefined): string {
+    return this.ofGroup(type, 'redo', group);
+  }
+
+  /** ZSET of a group's retries whose time has not come, by that time in ms. */
+  wait(type: string, group: string | undefined): string {
+    return this.ofGroup(type, 'wait', group);
+  }
+
+  /** HASH entry (a redelivery: `r<entry>`) → `<notes> <deaths>`, for entries that are handled alone. */
+  solo(type: string, group: string | undefined): string {
+    return this.ofGroup(type, 'solo', group);
+  }
+
   /** STREAM of unicast events to one process. */
   inbox(instance: string): string {
     return `${this.prefix}{i:${instance}}:inbox`;
+  }
+
+  /** ZSET event id → ms: unicast events that were stored to be stored once. */
+  inboxIds(instance: string): string {
+    return `${this.prefix}{i:${instance}}:ids`;
   }
 
   /** STRING that expires when the process has been silent for too long. */
@@ -68,6 +98,12 @@ export class Keys {
     return `${this.prefix}{b:${id}}:body`;
   }
 
+  /** STRING with expiry: what an idempotent handler is at, or has done. Keys of any length and characters, one length here. */
+  idempotency(key: string): string {
+    // UTF-16: as UTF-8, texts that differ in lone surrogates would be one.
+    return `${this.prefix}{d:${createHash('sha256').update(key, 'utf16le').digest('base64url')}}`;
+  }
+
   /** Channel that wakes the readers of a type. */
   wake(type: string): string {
     return `${this.prefix}wake:${type}`;
@@ -82,5 +118,9 @@ export class Keys {
   typeOfLog(key: string): string | undefined {
     const start = `${this.prefix}{t:`;
     return key.startsWith(start) && key.endsWith('}:log') ? key.slice(start.length, -'}:log'.length) : undefined;
+  }
+
+  private ofGroup(type: string, what: string, group: string | undefined): string {
+    return `${this.prefix}{t:${type}}:${what}${group === undefined ? '' : `:${group}`}`;
   }
 }

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Clock, Timer } from '../../core/clock.js';
 import { matches } from '../../core/pattern.js';
 import type { Redis } from 'ioredis';
-import { copyToDeadLetters, type EntryPlace } from './dead-letters.js';
+import { copyToDeadLetters, indexLetters, type EntryPlace } from './dead-letters.js';
 import { ANYCAST_GROUP, INBOX_GROUP } from './keys.js';
+import { LetterUpkeep } from './letter-upkeep.js';
 import { DEAD_AFTER } from './membership.js';
 import type { RedisHost } from './redis-host.js';
+import { redoWake } from './redelivery.js';
 
 /** Between two rounds, ms: a third of the retention, within these. */
 const ROUND_MIN = 1_000;
@@ -30,6 +32,7 @@ export class Maintenance {
   private turn = 0;
   /** Groups whose silence has been told. */
   private readonly toldIdle = new Set<string>();
+  private readonly letters: LetterUpkeep;
   private lastScan: number;
   private stopped = false;
 
@@ -38,6 +41,7 @@ export class Maintenance {
     private readonly clock: Clock,
   ) {
     this.lastScan = clock.now();
+    this.letters = new LetterUpkeep(host);
   }
 
   start(): void {
@@ -61,6 +65,8 @@ export class Maintenance {
     try {
       const idle = await this.idleGroups();
       const all = [...types.all()];
+      for (const type of await this.letters.begin())
+        if (!types.has(type) && this.isMine(type)) await this.letters.keep(type);
       for (let count = 0; count < Math.min(TYPES_A_ROUND, all.length) && !this.stopped; count++) {
         const type = all[this.turn++ % all.length];
         if (type !== undefined && this.isMine(type)) await this.keepSafely(type, idle);
@@ -105,30 +111,35 @@ export class Maintenance {
   }
 
   private async keep(type: string, idle: readonly string[]): Promise<void> {
-    const { connection, keys, limits, membership, warn } = this.host;
+    const { connection, keys, limits, membership } = this.host;
     const unheard = !membership.all().some((peer) => peer.anycast.some((pattern) => matches(pattern, type)));
-    if (unheard) {
-      const moved = Number(
-        await connection.script('expireUnhandled', [
-          keys.anycast(type),
-          keys.dead(type),
-          ANYCAST_GROUP,
-          limits.retention,
-          EXPIRE_AT_ONCE,
-          limits.reclaimAfter,
-        ]),
-      );
-      if (moved > 0) {
-        warn({
-          cause: 'dead-letter',
-          message: `${String(moved)} anycast events of '${type}' found nobody within the retention and are dead letters (unhandled)`,
-          details: { type, count: moved, reason: 'unhandled' },
-        });
-      }
-    }
+    if (unheard) await this.expire(type);
     await connection.script('trim', [keys.log(type), limits.retention, ...idle]);
     await connection.script('trim', [keys.anycast(type), limits.retention]);
-    await this.reap(type);
+    if ((await this.letters.keep(type)) === 0) await this.reap(type);
+  }
+
+  /** No live process takes anycast events of the type: those past the retention are dead letters, retries of them too. */
+  private async expire(type: string): Promise<void> {
+    const { connection, keys, limits, warn } = this.host;
+    const redo = keys.redo(type, undefined);
+    const wake = [keys.wake(type), redoWake(undefined, 0)];
+    await connection.script('promote', [keys.wait(type, undefined), redo, ANYCAST_GROUP, EXPIRE_AT_ONCE, ...wake]);
+    let moved = 0;
+    for (const [stream, kind] of [
+      [keys.anycast(type), ''],
+      [redo, 'r'],
+    ] as const) {
+      const args = [ANYCAST_GROUP, limits.retention, EXPIRE_AT_ONCE, limits.reclaimAfter, kind];
+      moved += Number(await connection.script('expireUnhandled', [stream, keys.dead(type), ...args]));
+    }
+    if (moved === 0) return;
+    await indexLetters(this.host, type);
+    warn({
+      cause: 'dead-letter',
+      message: `${String(moved)} anycast events of '${type}' found nobody within the retention and are dead letters (unhandled)`,
+      details: { type, count: moved, reason: 'unhandled' },
+    });
   }
 
   /** The registry's row goes first: a publisher that comes in between finds the stream, or registers again. */
@@ -137,10 +148,27 @@ export class Maintenance {
     const log = await this.lastMs(keys.log(type));
     const anycast = await this.lastMs(keys.anycast(type));
     if (this.host.serverClock.now() - Math.max(log, anycast) < limits.streamTtl) return;
+    if (await this.owed(type)) return;
     await connection.run((client) => client.hdel(keys.types, type));
-    const gone = await connection.script('reap', [keys.log(type), keys.anycast(type), limits.streamTtl]);
-    if (gone === 1) types.forget(type);
+    const gone = await connection.script('reap', [
+      keys.log(type),
+      keys.anycast(type),
+      keys.dead(type),
+      limits.streamTtl,
+    ]);
+    // What was still being handled may have failed meanwhile.
+    if (gone === 1 && !(await this.owed(type))) types.forget(type);
     else await types.register(type);
+  }
+
+  /** Whether redeliveries of any declared group are outstanding; deletes what is left of those that are not. */
+  private async owed(type: string): Promise<boolean> {
+    const { connection, keys, types } = this.host;
+    for (const group of [undefined, ...(await types.groupsOf(type))]) {
+      const streams = [keys.redo(type, group), keys.wait(type, group), keys.solo(type, group)];
+      if ((await connection.script('reapRedo', streams)) === 0) return true;
+    }
+    return false;
   }
 
   private async lastMs(key: string): Promise<number> {
@@ -190,14 +218,15 @@ export class Maintenance {
   }
 
   private async fileUnhandled(instance: string, place: EntryPlace): Promise<void> {
-    const { connection, keys, warn } = this.host;
+    const { connection, warn } = this.host;
     const { stream, id } = place;
     const [entry] = await connection.run((client) => client.xrange(stream, id, id));
     if (entry === undefined) return;
     const type = inboxType(entry[1]);
     const reason = 'target-died' as const;
     const error = `instance ${instance} ended before it handled the event`;
-    await copyToDeadLetters(connection, place, keys.dead(type), [{ reason, attempts: 0, error }], this.clock.now());
+    const head = { group: '', mode: 'unicast', at: this.clock.now() } as const;
+    await copyToDeadLetters(this.host, type, place, [{ reason, attempts: 0, error }], head);
     warn({
       cause: 'dead-letter',
       message: `'${type}' (${id}) is a dead letter: ${reason}: ${error}`,

@@ -1,5 +1,6 @@
-import type { Delivery } from '../../core/delivery.js';
+import type { Delivery, Verdict } from '../../core/delivery.js';
 import type { Gate, Sink, SourceSpec, StartFrom } from '../../ports/driver.js';
+import { fileLetters } from './dead-letters.js';
 import type { RedisHost } from './redis-host.js';
 import { compareIds, type Entry, type RedisDelivery, type StreamState } from './stream-state.js';
 import { StreamSource } from './stream-source.js';
@@ -32,9 +33,10 @@ export class ProcessSource extends StreamSource {
     super(spec, sink, host, 'broadcast');
   }
 
-  /** Nothing is pending for a process, so there is nothing to settle. */
-  settle(): void {
-    return;
+  /** Nothing is pending for a process: there is nothing to settle but failures to file. */
+  settle(delivery: Delivery, verdict: Verdict): void | Promise<void> {
+    if (verdict.kind !== 'ack' || verdict.deadLetters === undefined) return;
+    return fileLetters(this.host, delivery as RedisDelivery, verdict.deadLetters);
   }
 
   protected keyOf(type: string): string {

@@ -1,5 +1,6 @@
 import { packBatch, type Batch, type Texts } from './batch.js';
-import { BackendError, isEventsError } from '../../core/errors.js';
+import type { Clock } from '../../core/clock.js';
+import { BackendError, BackendUnavailableError, isEventsError } from '../../core/errors.js';
 import { messageOf } from '../../core/message-of.js';
 import type { Connection } from './connection.js';
 import { isPassing } from './reply-errors.js';
@@ -30,10 +31,12 @@ export interface LaneTarget {
 
 /** What all lanes of a driver share. */
 export interface LaneHost {
+  readonly bus: string;
+  readonly clock: Clock;
   readonly connection: Connection;
   /** Events that one call may carry. */
   readonly batch: number;
-  /** How long a publish waits for a lost connection, ms. */
+  /** How long a batch is tried after its first failure, ms. */
   readonly grace: number;
   /** A stream id before anything that is sent from now on. */
   serverIdNow(): string;
@@ -41,9 +44,20 @@ export interface LaneHost {
   sent(events: number, size: number): void;
 }
 
+/** How far the storing of a batch has come. */
+interface Trial {
+  /** '' or the id since which the events may be stored: an answer was lost. */
+  since: string;
+  /** When it is given up unless there is an answer before, ms; undefined while nothing has failed. */
+  end: number | undefined;
+  /** Events that waited behind it when it first failed: they have waited as long when it is given up. */
+  behind: number;
+}
+
 /**
  * Sends the events of one stream in order: those of one tick together, one call under way at a time, each event with its
- * own result. A call whose answer was lost is sent again, flagged, before anything newer.
+ * own result. A call whose answer was lost is sent again, flagged, before anything newer. What cannot be stored within the
+ * grace time after its first failure is refused, whatever the failure; an event so waits for twice that at most.
  */
 export class PublishLane {
   private readonly queue: Waiting[] = [];
@@ -70,15 +84,14 @@ export class PublishLane {
   private async flush(): Promise<void> {
     this.sending = true;
     for (let batch = this.next(); batch.length > 0; batch = this.next()) {
+      const trial: Trial = { since: '', end: undefined, behind: 0 };
       try {
-        await this.store(batch);
+        await this.store(batch, trial);
       } catch (error) {
-        for (const each of batch) each.reject(error instanceof Error ? error : new BackendError(messageOf(error)));
+        this.refuse(batch, error);
+        if (isEventsError(error, 'BACKEND_UNAVAILABLE')) this.refuseBehind(trial, error);
       }
-      this.host.sent(
-        batch.length,
-        batch.reduce((sum, each) => sum + each.ce.length + each.data.length, 0),
-      );
+      this.leave(batch);
     }
     this.sending = false;
     this.idle();
@@ -97,6 +110,11 @@ export class PublishLane {
       batch.push(each);
       this.head++;
     }
+    this.compact();
+    return batch;
+  }
+
+  private compact(): void {
     if (this.head === this.queue.length) {
       this.queue.length = 0;
       this.head = 0;
@@ -104,61 +122,136 @@ export class PublishLane {
       this.queue.splice(0, this.head);
       this.head = 0;
     }
-    return batch;
   }
 
-  private async store(batch: readonly Waiting[]): Promise<void> {
-    const reply = await this.send(packBatch(batch));
+  private leave(batch: readonly Waiting[]): void {
+    this.host.sent(
+      batch.length,
+      batch.reduce((sum, each) => sum + each.ce.length + each.data.length, 0),
+    );
+  }
+
+  private refuse(batch: readonly Waiting[], error: unknown): void {
+    for (const each of batch) each.reject(error instanceof Error ? error : new BackendError(messageOf(error)));
+  }
+
+  /** Nothing of what waited behind a batch that was given up has been sent. */
+  private refuseBehind({ behind }: Trial, cause: unknown): void {
+    if (behind === 0) return;
+    const late = this.queue.slice(this.head, this.head + behind);
+    this.head += late.length;
+    this.compact();
+    this.refuse(late, this.unavailable('', cause));
+    this.leave(late);
+  }
+
+  private async store(batch: readonly Waiting[], trial: Trial): Promise<void> {
+    const reply = await this.send(packBatch(batch), trial);
     if (reply[0] === 'OK') {
       this.report(batch, reply);
       return;
     }
-    if (reply[0] === 'FULL' && batch.length > 1) {
-      for (const each of batch)
-        await this.store([each]).catch((error: unknown) => {
-          each.reject(error as Error);
-        });
-      return;
-    }
-    throw this.target.refusal(reply[0] === 'GONE' ? 'GONE' : 'FULL');
+    const { length } = batch;
+    // Of several some may fit, and some be there already.
+    if (length > 1 && (reply[0] === 'FULL' || batch.some(({ once }) => once))) await this.storeEach(batch, trial);
+    else throw this.target.refusal(reply[0] === 'GONE' ? 'GONE' : 'FULL');
   }
 
-  /** Sends until there is an answer, or until the connection has been away for too long. */
-  private async send(batch: Batch): Promise<BatchReply> {
-    const { connection, grace } = this.host;
-    let since = '';
-    for (;;) {
-      const before = this.host.serverIdNow();
+  private async storeEach(batch: readonly Waiting[], trial: Trial): Promise<void> {
+    const { since } = trial;
+    for (const [index, each] of batch.entries()) {
+      trial.since = since;
       try {
-        const reply = await this.target.send(batch, since);
-        if (reply[0] !== 'NEW') return reply;
-        await this.target.prepare();
+        await this.store([each], trial);
       } catch (error) {
-        const unavailable = isEventsError(error, 'BACKEND_UNAVAILABLE');
-        if (!unavailable && !isPassing(error))
-          throw new BackendError(`Redis refused the event: ${messageOf(error)}`, error);
-        if (unavailable && (error as { outcome?: string }).outcome === 'unknown' && since === '') since = before;
-        // Always a pause: a client may refuse commands before it says that its connection is gone.
-        await connection.rest();
-        if (!(await connection.whenUp(grace)))
-          throw connection.unavailable(since === '' ? 'not-stored' : 'unknown', error);
+        this.refuse([each], error);
+        if (!isEventsError(error, 'BACKEND_UNAVAILABLE')) continue;
+        this.refuse(batch.slice(index + 1), this.unavailable(since, error));
+        throw error;
       }
     }
   }
 
+  /** Sends until there is an answer, or until the grace time is over. */
+  private async send(batch: Batch, trial: Trial): Promise<BatchReply> {
+    const { connection, clock } = this.host;
+    for (;;) {
+      const before = this.host.serverIdNow();
+      try {
+        const reply = await this.target.send(batch, trial.since);
+        if (reply[0] !== 'NEW') {
+          trial.end = undefined;
+          return reply;
+        }
+        await this.prepare(trial);
+      } catch (error) {
+        const unavailable = isEventsError(error, 'BACKEND_UNAVAILABLE');
+        if (!unavailable && !isPassing(error))
+          throw new BackendError(`Redis refused the event: ${messageOf(error)}`, error);
+        if (unavailable && (error as { outcome?: string }).outcome === 'unknown' && trial.since === '')
+          trial.since = before;
+        const end = this.fail(trial);
+        // Always a pause: a client may refuse commands before it says that its connection is gone.
+        if (clock.now() < end) await connection.rest();
+        if (!(await connection.whenUp(Math.max(0, end - clock.now()))) || clock.now() >= end)
+          throw this.unavailable(trial.since, error);
+      }
+    }
+  }
+
+  /** Makes the stream ready, within the grace time: it would wait for a lost connection for ever. */
+  private async prepare(trial: Trial): Promise<void> {
+    const { clock, connection } = this.host;
+    const { end } = trial;
+    const left = Math.max(0, this.fail(trial) - clock.now());
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((_resolve, reject) => {
+      const timer = clock.after(
+        left,
+        () => {
+          reject(connection.unavailable('not-stored'));
+        },
+        'awaited',
+      );
+      cancel = () => {
+        timer.cancel();
+      };
+    });
+    await Promise.race([this.target.prepare(), late]).finally(cancel);
+    trial.end = end;
+  }
+
+  /** Notes a failure. Returns when the batch is given up, ms. */
+  private fail(trial: Trial): number {
+    if (trial.end === undefined) {
+      trial.end = this.host.clock.now() + this.host.grace;
+      trial.behind = this.queue.length - this.head;
+    }
+    return trial.end;
+  }
+
+  private unavailable(since: string, cause: unknown): BackendUnavailableError {
+    const outcome = since === '' ? 'not-stored' : 'unknown';
+    // What the server answers says more than that there is no connection.
+    if (!isPassing(cause)) return this.host.connection.unavailable(outcome, cause);
+    return new BackendUnavailableError(
+      `Bus '${this.host.bus}': Redis takes no events now, and has not for ${String(this.host.grace)} ms: ${messageOf(cause)}`,
+      { outcome, cause },
+    );
+  }
+
   private report(
     batch: readonly Waiting[],
-    [, ms, dropped, ...failures]: Extract<BatchReply, readonly ['OK', ...unknown[]]>,
+    [, ms, dropped, ...others]: Extract<BatchReply, readonly ['OK', ...unknown[]]>,
   ): void {
     if (dropped > 0) this.target.dropped(dropped);
-    const refused = new Map<number, string>();
-    for (let index = 0; index < failures.length; index += 2)
-      refused.set(Number(failures[index]), String(failures[index + 1]));
+    const special = new Map<number, string | number>();
+    for (let index = 0; index < others.length; index += 2) special.set(Number(others[index]), others[index + 1] ?? '');
     const time = Number(ms);
     for (const [index, each] of batch.entries()) {
-      const message = refused.get(index);
-      if (message === undefined) each.resolve(time);
-      else each.reject(new BackendError(`Redis refused the event: ${message}`));
+      const result = special.get(index) ?? time;
+      if (typeof result === 'number') each.resolve(result);
+      else each.reject(new BackendError(`Redis refused the event: ${result}`));
     }
   }
 }

@@ -11,10 +11,14 @@ import type {
   Sink,
   Source,
   SourceSpec,
+  StoreOptions,
 } from '../../ports/driver.js';
 import type { ResolvedBusOptions } from '../../ports/options.js';
+import type { IdempotencyStore, LetterStore } from '../../ports/stores.js';
 import type { Clients } from './clients.js';
 import { Connection } from './connection.js';
+import { RedisLetters } from './dead-letter-store.js';
+import { RedisIdempotency } from './idempotency-store.js';
 import { Keys } from './keys.js';
 import { Mailer } from './mailer.js';
 import { Maintenance } from './maintenance.js';
@@ -39,6 +43,8 @@ const BEATS_A_PERIOD = 3;
  */
 export class RedisDriver implements EventDriver {
   readonly capabilities: DriverCapabilities = { name: 'redis', durable: true, distributed: true };
+  readonly deadLetters: LetterStore = new RedisLetters(() => this.running().redis);
+  readonly idempotency: IdempotencyStore = new RedisIdempotency(() => this.running().redis);
   private readonly sources = new Sources();
   private parts: Parts | undefined;
   private closed = false;
@@ -74,9 +80,9 @@ export class RedisDriver implements EventDriver {
     });
   }
 
-  publish(event: EventEnvelope, preferLocal = false): Promise<number> {
+  publish(event: EventEnvelope, options?: StoreOptions): Promise<number> {
     if (this.closed) return Promise.reject(new BusClosedError(this.options.name));
-    return this.running().publisher.publish(event, preferLocal);
+    return this.running().publisher.publish(event, options);
   }
 
   async attach(spec: SourceSpec, sink: Sink): Promise<Source> {
@@ -201,9 +207,11 @@ export class RedisDriver implements EventDriver {
       bus,
       service,
       instanceId,
+      clock,
       keys,
       connection,
       types,
+      membership,
       serverClock,
       limits,
       warn,

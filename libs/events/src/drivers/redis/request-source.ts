@@ -11,6 +11,8 @@ import type { RedisHost } from './redis-host.js';
 class RequestDelivery implements Delivery {
   readonly attempt = 1;
   readonly redelivered = false;
+  readonly failures = 0;
+  readonly crashes = 0;
   readonly type: string;
 
   constructor(
@@ -73,6 +75,11 @@ export class RequestSource implements Source {
         body: JSON.stringify({ name: 'Error', message: messageOf(error) }),
       });
     }
+  }
+
+  /** Requests are not stored, so nothing is kept of them. */
+  alone(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   settle(delivery: Delivery, verdict: Verdict): void | Promise<void> {

@@ -3,12 +3,12 @@ import { AnycastSource } from './anycast-source.js';
 import { DurableGroupSource } from './durable-group-source.js';
 import { GroupSource } from './group-source.js';
 import { InboxSource } from './inbox-source.js';
-import { ANYCAST_GROUP } from './keys.js';
 import type { Mailer } from './mailer.js';
 import type { Interests } from './membership.js';
 import { ProcessSource } from './process-source.js';
 import type { RedisHost } from './redis-host.js';
 import { RequestSource } from './request-source.js';
+import { RetryingSource } from './retrying-source.js';
 import type { StreamSource } from './stream-source.js';
 
 /** Streams that the safety net touches in one round, and that are looked at for silent consumers. */
@@ -55,15 +55,26 @@ export class Sources {
     for (const source of this.streams) source.found(type);
   }
 
-  /** A message on the wake-up channel of a type: `b` or `a`, counter, preferred instance; `rb <group>` or `ra`. */
+  /**
+   * A message on the wake-up channel of a type. Read: `b` or `a`, counter, preferred instance; redeliveries: `rr <group>` or
+   * `rra`, counter. Claim what was given back: `rb <group>` or `ra`; redeliveries: `rc <group>` or `rca`.
+   */
   woken(type: string, message: string): void {
-    const [kind = '', word = '', preferred] = message.split(' ');
-    const anycast = kind === 'a' || kind === 'ra';
+    const [kind = '', ...words] = message.split(' ');
+    if (kind === 'a' || kind === 'b') {
+      const wake = { counter: Number(words[0]), preferred: words[1] };
+      for (const source of this.streams)
+        if (!(source instanceof InboxSource) && source instanceof AnycastSource === (kind === 'a'))
+          source.wake(type, wake);
+      return;
+    }
+    const anycast = kind === 'ra' || kind === 'rra' || kind === 'rca';
+    const group = anycast ? undefined : words.shift();
     for (const source of this.streams) {
-      if (source instanceof InboxSource || source instanceof AnycastSource !== anycast) continue;
-      if (kind === 'a' || kind === 'b') source.wake(type, { counter: Number(word), preferred });
-      else if (source instanceof AnycastSource) source.claim(type);
-      else if (source instanceof DurableGroupSource && source.name === word) source.claim(type);
+      if (!(source instanceof RetryingSource) || source.groupName !== group) continue;
+      if (kind === 'ra' || kind === 'rb') source.claim(type);
+      else if (kind === 'rca' || kind === 'rc') source.claimRedeliveries(type);
+      else if (kind === 'rra' || kind === 'rr') source.redeliver(type, Number(words[0] ?? 0));
     }
   }
 
@@ -86,7 +97,7 @@ export class Sources {
     const all = [...this.streams].flatMap((source) => [...source.streams.keys()].map((type) => ({ source, type })));
     for (let count = 0; count < Math.min(STREAMS_A_POLL, all.length); count++) {
       const next = all[this.turn++ % all.length];
-      next?.source.touch(next.type);
+      next?.source.look(next.type);
     }
   }
 
@@ -111,7 +122,7 @@ function makeSource(spec: SourceSpec, sink: Sink, host: RedisHost): StreamSource
     case 'group':
       return new DurableGroupSource(spec, sink, host);
     case 'anycast':
-      return new AnycastSource(spec, sink, host, 'anycast', ANYCAST_GROUP);
+      return new AnycastSource(spec, sink, host);
     case 'inbox':
     case 'requests':
       return new InboxSource(spec, sink, host);

@@ -5,6 +5,7 @@ import { hasWildcard, matches } from '../../core/pattern.js';
 import type { Gate, Sink, Source, SourceSpec, StartFrom } from '../../ports/driver.js';
 import { readEntry } from './codec.js';
 import type { RedisHost } from './redis-host.js';
+import { FIRST, readMark } from './redo-mark.js';
 import { RedisDelivery, StreamState, type Entry } from './stream-state.js';
 
 /** A wake-up: who shall read. */
@@ -33,7 +34,7 @@ export abstract class StreamSource implements Source {
     readonly spec: SourceSpec,
     protected readonly sink: Sink,
     protected readonly host: RedisHost,
-    private readonly mode: EventMode,
+    protected readonly mode: EventMode,
   ) {}
 
   protected abstract keyOf(type: string): string;
@@ -57,7 +58,7 @@ export abstract class StreamSource implements Source {
     await this.begin(pattern, startFrom, fresh);
     for (const stream of fresh) if (!this.streams.has(stream.type)) this.streams.set(stream.type, stream);
     await this.host.connection.subscribe(...fresh.map(({ type }) => this.host.keys.wake(type)));
-    for (const { type } of fresh) this.touch(type);
+    for (const { type } of fresh) this.look(type, true);
     await this.host.announce();
     return gate;
   }
@@ -80,7 +81,7 @@ export abstract class StreamSource implements Source {
     if (this.streams.has(type) || !this.wants(type)) return;
     this.streams.set(type, this.open(type));
     void this.host.connection.subscribe(this.host.keys.wake(type)).then(() => {
-      this.touch(type);
+      this.look(type, true);
     });
     this.touch(type);
   }
@@ -91,6 +92,19 @@ export abstract class StreamSource implements Source {
     if (stream === undefined) return;
     stream.dirty = true;
     this.pull();
+  }
+
+  /**
+   * Nobody said anything about a type, but a message may have been missed: look at all that there is of it. `fresh`: for the
+   * first time.
+   */
+  look(type: string, _fresh = false): void {
+    this.touch(type);
+  }
+
+  /** Nothing is kept for this subscriber beyond the deaths of its consumers. */
+  alone(_delivery: Delivery): Promise<number> {
+    return Promise.resolve(0);
   }
 
   /** Somebody published. */
@@ -145,18 +159,22 @@ export abstract class StreamSource implements Source {
     return Promise.resolve(undefined);
   }
 
-  /** Streams that have something to do. */
-  protected busy(stream: StreamState): boolean {
-    return stream.dirty;
+  /** Streams that have something to do, the older entries first. */
+  protected busy(): StreamState[] {
+    return [...this.streams.values()].filter((stream) => stream.busy);
   }
 
-  protected delivery(stream: StreamState, [id, fields]: Entry, attempt = 1): RedisDelivery {
+  protected delivery(stream: StreamState, [id, fields]: Entry, deliveries = 1): RedisDelivery {
     const type = this.typeOf(stream);
+    const crashes = Math.max(0, deliveries - 1);
+    let mark = FIRST;
+    let original = fields ?? [];
+    if (stream.redo) [mark, original] = readMark(original);
     try {
-      const event = readEntry(type, this.mode, id, fields ?? []);
-      return new RedisDelivery(id, stream, event.type, event, undefined, attempt, attempt > 1);
+      const event = readEntry(type, mark.mode ?? this.mode, mark.origin === '' ? id : mark.origin, original);
+      return new RedisDelivery(id, stream, event.type, event, undefined, crashes, mark);
     } catch (error) {
-      return new RedisDelivery(id, stream, type, undefined, messageOf(error), attempt, attempt > 1);
+      return new RedisDelivery(id, stream, type, undefined, messageOf(error), crashes, mark);
     }
   }
 
@@ -194,7 +212,7 @@ export abstract class StreamSource implements Source {
 
   /** Busy streams in turn, so that a full one does not keep the others waiting. */
   private next(count: number): StreamState[] {
-    const busy = [...this.streams.values()].filter((stream) => this.busy(stream));
+    const busy = this.busy();
     if (busy.length <= count) return busy;
     const first = this.turn++ % busy.length;
     return [...busy.slice(first), ...busy.slice(0, first)].slice(0, count);

@@ -1,20 +1,49 @@
 import type { Delivery } from '../../core/delivery.js';
 import type { EventEnvelope } from '../../core/envelope.js';
+import { FIRST, type RedoMark } from './redo-mark.js';
 
 /** An entry as XREAD and the scripts give it. */
 export type Entry = readonly [id: string, fields: readonly string[] | null];
 
 /** An entry handed over. */
 export class RedisDelivery implements Delivery {
+  /** It has been noted that it is handled alone. */
+  noted = false;
+
   constructor(
     readonly entryId: string,
     readonly stream: StreamState,
     readonly type: string,
     readonly event: EventEnvelope | undefined,
     readonly malformed: string | undefined,
-    readonly attempt: number,
-    readonly redelivered: boolean,
+    readonly crashes: number,
+    readonly mark: RedoMark,
   ) {}
+
+  get attempt(): number {
+    return this.mark.attempt + this.crashes;
+  }
+
+  get redelivered(): boolean {
+    return this.crashes > 0 || this.mark !== FIRST;
+  }
+
+  get failures(): number {
+    return this.mark.failures;
+  }
+
+  get since(): number | undefined {
+    return this.mark.since;
+  }
+
+  get handler(): string | undefined {
+    return this.mark.handler;
+  }
+
+  /** Id of the entry that this event was published as. */
+  get origin(): string {
+    return this.mark.origin === '' ? this.entryId : this.mark.origin;
+  }
 }
 
 /** One stream that a source reads. */
@@ -37,11 +66,20 @@ export class StreamState {
   readonly inFlight = new Map<string, RedisDelivery>();
   /** Acknowledgements that wait to be sent. */
   acks: string[] = [];
+  /** Among those is one of an entry that was handled alone. */
+  noted = false;
 
   constructor(
     readonly type: string,
     readonly key: string,
+    /** It holds redeliveries. */
+    readonly redo = false,
   ) {}
+
+  /** There is something to do. */
+  get busy(): boolean {
+    return this.dirty || this.claimable || this.unsure;
+  }
 }
 
 /** Order of two stream ids. */

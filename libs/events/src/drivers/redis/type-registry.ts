@@ -116,6 +116,14 @@ export class TypeRegistry {
     if (!this.has(type)) await this.register(type);
   }
 
+  /** The groups that are declared with a pattern that the type matches. */
+  async groupsOf(type: string): Promise<Set<string>> {
+    const { connection, keys } = this.host;
+    const declared = await connection.persist((client) => client.hkeys(keys.declarations), GRACE);
+    const rows = declared.map((key) => readDeclaration([key, '']));
+    return new Set(rows.filter(({ pattern }) => matches(pattern, type)).map(({ group }) => group));
+  }
+
   forget(type: string): void {
     this.numbers.delete(type);
   }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
+import type { DeadLetter, DeadLetterFilter } from '../../bus/dead-letters.js';
 import type { EventBus } from '../../bus/event-bus.js';
 import type { Listenable } from '../../bus/publish-options.js';
 import type { SubscribeOptions } from '../../bus/subscription.js';
 import { isEventsError, type EventsError, type EventsErrorCode } from '../../core/errors.js';
 import type { EventHandler } from '../../core/handler.js';
+import type { RetryOptions } from '../../ports/options.js';
 import { EventsRecorder } from '../recorder.js';
 import { waitForOutcome, type Outcome } from '../wait-for.js';
 import type { Harness, HarnessBusOptions, HarnessDeadLetter } from './harness.js';
@@ -64,8 +66,9 @@ export class Stage {
     return recorder;
   }
 
-  until(what: string, predicate: () => unknown): Promise<unknown> {
-    return this.harness.waitFor(predicate, { what });
+  /** Waits until the predicate holds, 5 s at most, or what `timeout` says. */
+  until(what: string, predicate: () => unknown, timeout?: string): Promise<unknown> {
+    return this.harness.waitFor(predicate, { what, ...(timeout === undefined ? {} : { timeout }) });
   }
 
   /** Waits until the recorders have `count` events together; then that no more come. */
@@ -122,6 +125,20 @@ export class Stage {
     return rows;
   }
 
+  /** Waits until the bus lists `count` dead letters that fit, oldest first; more are an error. */
+  async letters(bus: EventBus, count: number, filter: DeadLetterFilter = {}): Promise<readonly DeadLetter[]> {
+    const { items, total } = await this.harness.waitFor(
+      async () => {
+        const page = await bus.deadLetters.list({ ...filter, pageSize: 1_000 });
+        assert.ok(page.total >= count, `${String(page.total)} dead letters`);
+        return page;
+      },
+      { what: `${String(count)} dead letters`, timeout: '15s' },
+    );
+    assert.equal(total, count, `dead letters: ${JSON.stringify(items)}`);
+    return [...items].reverse();
+  }
+
   /** Random numbers from 0 to below 1, the same for the same seed. */
   random(): { readonly seed: number; readonly next: () => number } {
     const seed = this.harness.seed ?? randomInt(2 ** 31);
@@ -140,6 +157,23 @@ export class Stage {
 /** 0 … count - 1. */
 export function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
+}
+
+/** Retries that a test can wait for: so many attempts in all, 20 ms apart. */
+export function soon(attempts: number): RetryOptions {
+  return { attempts, delay: 20, backoff: 'fixed', jitter: false };
+}
+
+/** A handler that fails at its first `times` attempts; the message of its error tells which. */
+export function failing(times = Infinity): EventHandler {
+  return (_, { attempt }) => {
+    if (attempt <= times) throw new Error(`attempt ${String(attempt)} fails`);
+  };
+}
+
+/** The attempts of what was recorded, in order. */
+export function attempts(recorder: EventsRecorder): number[] {
+  return recorder.events.map(({ attempt }) => attempt);
 }
 
 /** Publishes the numbers 0 … count - 1, without waiting for one before the next. */

@@ -1,6 +1,7 @@
 -- Appends events to a type's stream and wakes its readers.
--- NUMKEYS: 1
+-- NUMKEYS: 2
 -- KEYS[1] stream of the type (log or anycast)
+-- KEYS[2] sorted set event id -> milliseconds, of what was stored once lately; KEYS[1] again where ARGV[10] is ''
 -- ARGV[1] '1': the type is registered, the stream may be created; '0': answer NEW when it does not exist
 -- ARGV[2] '' or, on a resend, the id since which the events may already be stored
 -- ARGV[3] most entries that the stream may hold
@@ -10,14 +11,16 @@
 -- ARGV[7] how many events
 -- ARGV[8] for each event: bytes of ce, bytes of data (0 = no payload)
 -- ARGV[9] ce and data of all events in a row
--- Returns {'NEW'}, {'FULL'}, or {'OK', milliseconds of the ids, entries dropped, index, message, …} with a pair for each
--- event that was refused
+-- ARGV[10] indexes (from 0) of the events that are stored only if their id was not lately; '' = none
+-- Returns {'NEW'}, {'FULL'}, or {'OK', milliseconds of the ids, entries dropped, index, message or milliseconds, …} with a
+-- pair for each event that was refused (message) or stored before (milliseconds, a number)
 --- include: room
 --- include: append
 local stream, limit = KEYS[1], tonumber(ARGV[3])
 if ARGV[1] == '0' and redis.call('EXISTS', stream) == 0 then return { 'NEW' } end
-local count = tonumber(ARGV[7])
-local excess = redis.call('XLEN', stream) + count - limit
+local found, there, notes = known(stream, KEYS[2], ARGV[8], ARGV[9], ARGV[2], ARGV[10])
+local count = tonumber(ARGV[7]) - there
+local excess = count > 0 and redis.call('XLEN', stream) + count - limit or 0
 local dropped = 0
 if excess > 0 and redis.call('EXISTS', stream) == 1 then
   -- Some more than needed goes, so that not every call has to make room; never what a group has not settled.
@@ -31,6 +34,6 @@ if excess > 0 and redis.call('EXISTS', stream) == 1 then
     dropped = trim_to(stream, id_after(stream, excess))
   end
 end
-local ms, failures = append(stream, ARGV[8], ARGV[9], ARGV[2])
-if #failures / 2 < count then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
-return { 'OK', ms, dropped, unpack(failures) }
+local ms, appended, others = append(stream, ARGV[8], ARGV[9], found, notes)
+if appended > 0 then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
+return { 'OK', ms, dropped, unpack(others) }

@@ -9,16 +9,19 @@ const anycastOf = (bus: EventBus, payload: unknown, preferLocal = false): Promis
 export const anycast: ConformanceTopic = {
   name: 'anycast',
   tests: [
-    promise('a handler that fails has had the event: a dead letter, and no other handler gets it', async (s) => {
-      const [a, b] = await s.buses(2);
-      assert.ok(a && b);
-      const options = { name: 'worker', then: () => Promise.reject(new Error('boom')) };
-      const workers = [await s.record(a, 'job.run', options), await s.record(b, 'job.run', options)];
-      await anycastOf(a, 1);
-      await s.exactly(1, ...workers);
-      const [letter] = await s.deadLetters(1);
-      assert.deepEqual([letter?.type, letter?.reason, letter?.handler], ['job.run', 'handler-failed', 'worker']);
-    }),
+    promise(
+      'a handler that fails with no attempt left has had the event: a dead letter, and no other handler gets it',
+      async (s) => {
+        const [a, b] = await s.buses(2);
+        assert.ok(a && b);
+        const options = { name: 'worker', retry: { attempts: 1 }, then: () => Promise.reject(new Error('boom')) };
+        const workers = [await s.record(a, 'job.run', options), await s.record(b, 'job.run', options)];
+        await anycastOf(a, 1);
+        await s.exactly(1, ...workers);
+        const [letter] = await s.deadLetters(1);
+        assert.deepEqual([letter?.type, letter?.reason, letter?.handler], ['job.run', 'handler-failed', 'worker']);
+      },
+    ),
 
     promise('an event that nobody takes within the retention becomes a dead letter', async (s) => {
       const bus = await s.bus({ retention: 1_000 });

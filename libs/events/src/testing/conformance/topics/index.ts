@@ -2,25 +2,53 @@ import type { ConformanceTopic } from '../suite.js';
 import { anycast } from './anycast.js';
 import { backPressure } from './back-pressure.js';
 import { badInput } from './bad-input.js';
+import { batches } from './batches.js';
 import { broadcast } from './broadcast.js';
 import { chains } from './chains.js';
+import { crashes } from './crashes.js';
+import { deadLetters } from './dead-letters.js';
 import { failures } from './failures.js';
+import { filters } from './filters.js';
 import { groups } from './groups.js';
+import { idempotency } from './idempotency.js';
 import { ordering } from './ordering.js';
 import { payloads } from './payloads.js';
 import { publishing } from './publishing.js';
+import { publishingReliably } from './publishing-reliably.js';
+import { pulling } from './pulling.js';
+import { randomHandlers } from './random-handlers.js';
 import { redelivery } from './redelivery.js';
+import { replays } from './replays.js';
 import { requestFailures } from './request-failures.js';
 import { requests } from './requests.js';
+import { retries } from './retries.js';
+import { retriesElsewhere } from './retries-elsewhere.js';
+import { retriesHandedOver } from './retries-handed-over.js';
 import { shutdown } from './shutdown.js';
 import { startPositions } from './start-positions.js';
 import { subscriptions } from './subscriptions.js';
+import { systemEvents } from './system-events.js';
+import { timeouts } from './timeouts.js';
+import { typed } from './typed.js';
 import { unicast } from './unicast.js';
 
 /** Everything that a bus promises on every backend. */
 export const conformanceTopics: readonly ConformanceTopic[] = [
   failures,
+  retries,
+  retriesHandedOver,
+  retriesElsewhere,
+  timeouts,
+  crashes,
+  randomHandlers,
+  deadLetters,
+  replays,
+  filters,
+  batches,
+  pulling,
+  systemEvents,
   redelivery,
+  idempotency,
   groups,
   startPositions,
   broadcast,
@@ -31,9 +59,11 @@ export const conformanceTopics: readonly ConformanceTopic[] = [
   ordering,
   chains,
   publishing,
+  publishingReliably,
   backPressure,
   shutdown,
   subscriptions,
   payloads,
+  typed,
   badInput,
 ];

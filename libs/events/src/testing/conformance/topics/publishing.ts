@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { HandlersFailedError, PublishManyError } from '../../../core/errors.js';
+import type { HandlersFailedError, PublishManyError } from '../../../core/publish-errors.js';
 import type { PublishReceipt } from '../../../core/context.js';
 import type { SystemError } from '../../../bus/system-events.js';
 import { promise, type ConformanceTopic } from '../suite.js';

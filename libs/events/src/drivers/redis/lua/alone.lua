@@ -1,0 +1,14 @@
+-- Notes that an entry is about to be handled alone, because its consumers have died with it. One note for each number of
+-- deaths: called twice, or again after an orderly hand-over, it counts once.
+-- NUMKEYS: 1
+-- KEYS[1] hash entry -> '<notes> <deaths>'
+-- ARGV[1] entry
+-- ARGV[2] how many of its consumers have died with it
+-- ARGV[3] how long the hash is kept after its last note, ms
+-- Returns how often it was noted for fewer deaths
+local notes, deaths = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '0 -1', '^(%d+) (%-?%d+)$')
+local before = tonumber(notes)
+if tonumber(ARGV[2]) <= tonumber(deaths) then return before - 1 end
+redis.call('HSET', KEYS[1], ARGV[1], (before + 1) .. ' ' .. ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return before
