@@ -304,7 +304,8 @@ describe('what a handler listens to', () => {
       @OnEvent('b', { name: 'own' })
       @OnEvent('a', { group: 'g' })
       @OnEvent('c', { group: 'g' })
-      on(_payload: unknown, { handler, group }: EventContext): void {
+      on(_payload: unknown, { handler, group, type }: EventContext): void {
+        if (type.startsWith('system.')) return;
         names.push(`${handler}${group === undefined ? '' : ` of ${group}`}`);
         handled.shift()?.(handler);
       }

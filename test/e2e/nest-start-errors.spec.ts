@@ -103,7 +103,7 @@ describe('a declaration that cannot be', () => {
   });
 
   it.each([
-    ['retry', { retry: { attempts: 3 } }],
+    ['retries', { retries: 3 }],
     ['grup', { grup: 'g' }],
   ])('an unknown option, %s: the error lists the known ones', async (key, options) => {
     @Injectable()
@@ -113,7 +113,9 @@ describe('a declaration that cannot be', () => {
     }
     const { message } = await errorOf(Orders);
     expect(message).toContain(`unknown option '${key}'`);
-    expect(message).toContain('known: name, bus, group, startFrom, concurrency, reply, once');
+    expect(message).toContain(
+      'known: name, bus, group, startFrom, concurrency, timeout, retry, filter, idempotent, batch, reply, once',
+    );
   });
 
   it.each([

@@ -226,7 +226,7 @@ describe('ids', () => {
     expect(await raw.zcard(key)).toBe(100);
     const ttl = await raw.pttl(key);
     expect(ttl > 590_000 && ttl <= 600_000).toBe(true);
-    for (const id of await raw.zrange(key, 0, -1)) await raw.zincrby(key, -600_000, String(id));
+    for (const id of await raw.zrange(key, '0', '-1')) await raw.zincrby(key, -600_000, id);
     await bus.publish('a.b', 100, { id: 'id7' });
     expect(await stored(raw, 'a.b')).toHaveLength(101);
     for (let round = 0; round < 10; round++) await bus.publish('a.b', 101 + round, { id: `more${String(round)}` });

@@ -51,13 +51,14 @@ async function heard(): Promise<string[]> {
 }
 
 type Row = [reason: string, handler: string, attempts: number, error: string, stack: string];
-type Retry = [handler: string, delay: number, attempt: number, failures: number, since: number | ''];
+type Retry = [handler: string, delay: number, attempt: number, failures: number, since: number | '', same?: 1];
 interface Settling {
   readonly stream?: string;
   readonly consumer?: string;
   readonly origin?: string;
   readonly operation?: string;
   readonly body?: [ce: string, data: string];
+  readonly deaths?: number;
   readonly letters?: Row[];
   readonly retries?: Retry[];
 }
@@ -66,9 +67,33 @@ const FAILED: Row = ['handler-failed', 'h', 3, 'boom', 'at x'];
 
 function settle(id: string, options: Settling = {}): Promise<unknown> {
   const { stream = LOG, consumer = 'c1', origin = id, operation = '', body = ['', ''] } = options;
-  const { letters = [], retries = [] } = options;
-  const args = ['g', consumer, id, origin, 'people', 'broadcast', operation, 'news', 'rr g 0', ...body, letters.length];
-  return run('settle', [stream, DEAD, REDO, WAIT, SOLO], [...args, ...letters.flat(), ...retries.flat()]);
+  const { letters = [], retries = [], deaths = 0 } = options;
+  const args = [
+    'g',
+    consumer,
+    id,
+    origin,
+    'people',
+    'broadcast',
+    operation,
+    'news',
+    'rr g 0',
+    ...body,
+    deaths,
+    4,
+    letters.length,
+  ];
+  return run(
+    'settle',
+    [stream, DEAD, REDO, WAIT, SOLO],
+    [
+      ...args,
+      ...letters.flat(),
+      ...retries.flatMap(([handler, delay, attempt, failures, since, same = 0]) => [
+        ...[handler, delay, attempt, failures, since, same],
+      ]),
+    ],
+  );
 }
 
 const promote = (most = 200): Promise<unknown> => run('promote', [WAIT, REDO], ['g', most, 'news', 'rr g 1']);
@@ -132,7 +157,7 @@ describe('settle', () => {
   it('a retry at once: in the redelivery stream, with its group, and a wake-up', async () => {
     const id = await taken(['ce', 'x', 'bin', BYTES]);
     expect(await settle(id, { retries: [['h', 0, 2, 1, '']] })).toEqual(['OK', '']);
-    expect(await marks()).toEqual([['h', 2, 1, MS, id, '', 'broadcast']]);
+    expect(await marks()).toEqual([['h', 2, 1, MS, id, '', 'broadcast', 0, 0]]);
     const [[, fields] = []] = await raw.xrangeBuffer(REDO, '-', '+');
     expect(fields?.slice(2)).toEqual([Buffer.from('ce'), Buffer.from('x'), Buffer.from('bin'), BYTES]);
     expect(await raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 9, 'STREAMS', REDO, '>')).toHaveLength(1);
@@ -170,7 +195,7 @@ describe('settle', () => {
     const [letter] = (await entries(DEAD)).map(record);
     expect(letter).toMatchObject({ entry: '1-1', operation: 'op', ce: 'x' });
     expect(letter).not.toHaveProperty('re');
-    expect(await marks()).toEqual([['h', 3, 2, MS, '1-1', 'op', 'broadcast']]);
+    expect(await marks()).toEqual([['h', 3, 2, MS, '1-1', 'op', 'broadcast', 0, 0]]);
     expect((await entries(REDO))[0]?.slice(2)).toEqual(['ce', 'x']);
   });
 
@@ -222,6 +247,29 @@ describe('settle', () => {
   });
 });
 
+describe('settle and deaths', () => {
+  it('the same attempt keeps them, with those while it was alone; a new one has none', async () => {
+    const retries: Retry[] = [
+      ['same', 0, 2, 1, '', 1],
+      ['new', 0, 3, 2, ''],
+    ];
+    // Not noted here: as many as it came with. Noted: as often as a death followed.
+    await settle(await taken(), { deaths: 5, retries });
+    for (const note of ['2 5', '2 4']) {
+      const id = await taken();
+      await raw.hset(SOLO, id, note);
+      await settle(id, { deaths: 5, retries });
+    }
+    const counts = ((await marks()) as unknown[][]).map(([handler, , , , , , , deaths, alone]) => [
+      handler,
+      deaths,
+      alone,
+    ]);
+    expect(counts).toEqual([4, 1, 2].flatMap((alone) => [['same', 5, alone], ['new', 0, 0]])); // prettier-ignore
+    expect(await raw.exists(SOLO)).toBe(0);
+  });
+});
+
 describe('finish', () => {
   it('redeliveries are acknowledged and deleted, late or not; entries stay; notes go', async () => {
     const [one, two] = [await taken(['re', '[]'], REDO), await taken()];
@@ -236,7 +284,7 @@ describe('finish', () => {
 });
 
 describe('alone', () => {
-  const alone = (deaths: number): Promise<unknown> => run('alone', [SOLO], ['1-1', deaths, HOUR]);
+  const alone = (deaths: number): Promise<unknown> => run('alone', [SOLO], ['1-1', deaths, HOUR, 0]);
 
   it('counts one for each number of deaths, twice is once, and is kept', async () => {
     expect([await alone(2), await alone(2), await alone(3), await alone(3), await alone(5)]).toEqual([0, 0, 1, 1, 2]);
@@ -282,7 +330,7 @@ describe('replay', () => {
     await settle(id, { letters: [FAILED] });
     const [[letter] = ['']] = await raw.xrange(DEAD, '-', '+');
     expect(await replay(letter)).toBe(1);
-    expect(await marks()).toEqual([['h', 1, 0, MS, id, 'op-1', 'broadcast']]);
+    expect(await marks()).toEqual([['h', 1, 0, MS, id, 'op-1', 'broadcast', 0, 0]]);
     const [[, fields] = []] = await raw.xrangeBuffer(REDO, '-', '+');
     expect(fields?.slice(2).map(String)).toEqual(['ce', 'x', 'at', '1', 'bin', String(BYTES)]);
     expect(fields?.at(-1)).toEqual(BYTES);

@@ -130,6 +130,32 @@ describe.each([
     expect(await outstanding(name)).toBe(0);
   });
 
+  it('handed on without an attempt, it keeps its deaths; a failed attempt begins to count anew', async () => {
+    const one = await member(spec, { reclaimAfter: '1s' });
+    await publish(1, key);
+    expect(await one.source.alone(await one.next())).toBe(0);
+    one.driver.crash();
+    const two = await member(spec, { reclaimAfter: '1s' });
+    const told = async (): Promise<readonly [Delivery, number[]]> => {
+      const next = await two.next();
+      return [next, [next.attempt, next.failures, next.crashes, await two.source.alone(next)]];
+    };
+    let [next, said] = await told();
+    expect(said).toEqual([2, 0, 1, 1]);
+    await two.ack(next, later(1, { attempt: 2, failures: 0 }));
+    [next, said] = await told();
+    expect(said).toEqual([2, 0, 1, 1]);
+    // Given back in order: what was noted does not count.
+    await two.source.settle(next, { kind: 'release' });
+    [next, said] = await told();
+    expect(said).toEqual([2, 0, 1, 1]);
+    await two.ack(next, later(1, { attempt: 3, failures: 1 }));
+    [next, said] = await told();
+    expect(said).toEqual([3, 1, 0, 0]);
+    await two.ack(next);
+    expect(await raw.exists(`${T}solo${name}`)).toBe(0);
+  });
+
   it('a claim on one that is held is renewed', async () => {
     const one = await member(spec, { reclaimAfter: '1s' });
     const two = await member(spec, { reclaimAfter: '1s' });

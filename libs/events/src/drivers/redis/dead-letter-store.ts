@@ -26,11 +26,14 @@ export class RedisLetters implements LetterStore {
   constructor(private readonly host: () => RedisHost) {}
 
   async types(): Promise<readonly string[]> {
-    const { connection, keys } = this.host();
+    const { connection, keys, types } = this.host();
     const indexed = await connection.persist((client) => client.smembers(keys.deadTypes), GRACE);
-    // The index is cleared by sweeps, so it may name more than there are.
-    const counts = await Promise.all(indexed.map((type) => this.count(type)));
-    return indexed.filter((_, index) => counts[index] !== 0).sort();
+    await types.refresh();
+    // The index is cleared by sweeps, so it may name more than there are; and who filed one may have died before it named
+    // the type, which is then registered still: a type is not reaped while it has letters.
+    const all = [...new Set([...indexed, ...types.all()])];
+    const counts = await Promise.all(all.map((type) => this.count(type)));
+    return all.filter((_, index) => counts[index] !== 0).sort();
   }
 
   async count(type: string): Promise<number> {

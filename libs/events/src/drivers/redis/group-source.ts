@@ -61,7 +61,7 @@ export abstract class GroupSource extends StreamSource {
       return this.record(entry, verdict);
     if (stream.acks.length === 0) this.held.add(stream);
     stream.acks.push(entry.entryId);
-    if (entry.noted) stream.noted = true;
+    if (entry.noted !== undefined) stream.noted = true;
     this.flushing ??= new Promise<void>((resolve) => {
       afterIo(resolve);
     }).then(() => this.flush());
@@ -222,7 +222,8 @@ export abstract class GroupSource extends StreamSource {
     );
   }
 
-  private async release(entry: RedisDelivery): Promise<void> {
+  /** Gives a delivery back, uncounted, for others to have at once. */
+  protected async release(entry: RedisDelivery): Promise<void> {
     const { connection, instanceId, limits } = this.host;
     const { stream, entryId } = entry;
     const [channel, message] = this.releaseWake(stream);

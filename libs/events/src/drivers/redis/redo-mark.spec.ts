@@ -3,12 +3,12 @@ import { FIRST, readMark } from './redo-mark.js';
 
 describe('readMark', () => {
   it('takes the mark off', () => {
-    const text = JSON.stringify(['h', 3, 2, 1_700_000_000_000, '5-1', 'op', 'unicast']);
+    const text = JSON.stringify(['h', 3, 2, 1_700_000_000_000, '5-1', 'op', 'unicast', 4, 2]);
     const [mark, fields] = readMark(['re', text, 'ce', 'x']);
     expect(fields).toEqual(['ce', 'x']);
     expect(mark).toEqual({
       ...{ handler: 'h', attempt: 3, failures: 2, since: 1_700_000_000_000 },
-      ...{ origin: '5-1', operation: 'op', mode: 'unicast' },
+      ...{ origin: '5-1', operation: 'op', mode: 'unicast', crashes: 4, crashesAlone: 2 },
     });
   });
 

@@ -5,7 +5,7 @@ import type { Fields } from './codec.js';
 export interface RedoMark {
   /** Absent: any handler that the subscriber picks. */
   readonly handler: string | undefined;
-  /** Without the deaths of consumers since it was stored. */
+  /** Without the deaths of consumers. */
   readonly attempt: number;
   readonly failures: number;
   /** ms of the server's clock */
@@ -16,6 +16,9 @@ export interface RedoMark {
   readonly operation: string;
   /** Absent: that of the source. */
   readonly mode: EventMode | undefined;
+  /** Deaths of consumers that this attempt has behind it, and how many of them while it was handled alone. */
+  readonly crashes: number;
+  readonly crashesAlone: number;
 }
 
 /** The mark of what comes for the first time. */
@@ -27,6 +30,8 @@ export const FIRST: RedoMark = Object.freeze({
   origin: '',
   operation: '',
   mode: undefined,
+  crashes: 0,
+  crashesAlone: 0,
 });
 
 const MODES: readonly unknown[] = ['broadcast', 'anycast', 'unicast'] satisfies readonly EventMode[];
@@ -35,7 +40,7 @@ const ENTRY_ID = /^\d+-\d+$/;
 /** Takes the mark off a redelivery's fields. Never throws: what the mark does not say is as for a first delivery. */
 export function readMark(fields: Fields): readonly [mark: RedoMark, fields: Fields] {
   if (fields[0] !== 're') return [{ ...FIRST }, fields];
-  const [handler, attempt, failures, since, origin, operation, mode] = parse(fields[1] ?? '');
+  const [handler, attempt, failures, since, origin, operation, mode, crashes, crashesAlone] = parse(fields[1] ?? '');
   return [
     {
       handler: typeof handler === 'string' && handler !== '' ? handler : undefined,
@@ -45,6 +50,8 @@ export function readMark(fields: Fields): readonly [mark: RedoMark, fields: Fiel
       origin: typeof origin === 'string' && ENTRY_ID.test(origin) ? origin : '',
       operation: typeof operation === 'string' ? operation : '',
       mode: readMode(mode),
+      crashes: count(crashes, 0),
+      crashesAlone: count(crashesAlone, 0),
     },
     fields.slice(2),
   ];

@@ -1,7 +1,7 @@
 import { type DeadLetterRow, type Delivery, type RetryRow, type Verdict } from '../../core/delivery.js';
 import type { EventMode } from '../../core/envelope.js';
 import type { Sink, SourceSpec } from '../../ports/driver.js';
-import { callScript } from './commands.js';
+import { callScript, type Argument } from './commands.js';
 import { bodyArgs, copyToDeadLetters, indexLetters, rowArgs, tellDead } from './dead-letters.js';
 import { GroupSource } from './group-source.js';
 import { Redelivery } from './redelivery.js';
@@ -63,11 +63,13 @@ export abstract class RetryingSource extends GroupSource {
   }
 
   override async alone(delivery: Delivery): Promise<number> {
-    const { stream, entryId, crashes } = delivery as RedisDelivery;
-    (delivery as RedisDelivery).noted = true;
-    const solo = this.host.keys.solo(stream.type, this.groupName);
-    const field = stream.redo ? `r${entryId}` : entryId;
-    return Number(await this.host.connection.persistScript('alone', [solo, field, crashes, NOTES_KEPT]));
+    const entry = delivery as RedisDelivery;
+    const { crashes, mark } = entry;
+    // Also when the call fails: it may have been noted.
+    entry.noted = mark.crashesAlone;
+    const args = [this.soloKey(entry), noteOf(entry), crashes, NOTES_KEPT, mark.crashesAlone];
+    entry.noted = Number(await this.host.connection.persistScript('alone', args));
+    return entry.noted;
   }
 
   override async pause(): Promise<void> {
@@ -111,6 +113,16 @@ export abstract class RetryingSource extends GroupSource {
     return stream.redo ? this.restoreRedeliveries(stream) : this.restoreEvents(stream);
   }
 
+  /** Not alone any more, and nobody died: what was noted does not count. */
+  protected override async release(entry: RedisDelivery): Promise<void> {
+    const { noted } = entry;
+    if (noted !== undefined)
+      await this.host.connection.persist((client) =>
+        client.hset(this.soloKey(entry), noteOf(entry), `${String(noted)} -1`),
+      );
+    await super.release(entry);
+  }
+
   /** Dead letters, retries and the acknowledgement, in one script. */
   protected async record(entry: RedisDelivery, { deadLetters = [], retries = [] }: Acknowledgement): Promise<void> {
     const { stream, entryId, event } = entry;
@@ -148,11 +160,9 @@ export abstract class RetryingSource extends GroupSource {
       keys.wait(type, group),
       keys.solo(type, group),
       ...[this.group, instanceId, entryId, entry.origin, group ?? '', this.modeOf(entry), mark.operation],
-      ...[keys.wake(type), this.redelivery.wakeMessage(), ...body, letters.length],
+      ...[keys.wake(type), this.redelivery.wakeMessage(), ...body, entry.crashes, mark.crashesAlone, letters.length],
       ...letters.flatMap(rowArgs),
-      ...retries.flatMap(({ handler = '', delay, attempt, failures, since = '' }) => [
-        ...[handler, Math.ceil(delay), attempt, failures, since],
-      ]),
+      ...retries.flatMap((row) => retryArgs(entry, row)),
     ];
     let calls = 0;
     const settled = (await connection.persist((client) => {
@@ -186,6 +196,10 @@ export abstract class RetryingSource extends GroupSource {
     });
   }
 
+  private soloKey({ stream }: RedisDelivery): string {
+    return this.host.keys.solo(stream.type, this.groupName);
+  }
+
   private modeOf({ event, mark }: RedisDelivery): EventMode {
     return event?.mode ?? mark.mode ?? this.mode;
   }
@@ -196,6 +210,21 @@ export abstract class RetryingSource extends GroupSource {
       .run((client) => client.xgroup('CREATE', stream.key, this.group, '0'))
       .catch(ignoreBusyGroup);
   }
+}
+
+/**
+ * A retry as the script takes it. What was not handled (somebody else's claim, no such handler here) keeps the deaths that
+ * it has behind it: otherwise none would ever add up.
+ */
+function retryArgs(entry: RedisDelivery, { handler = '', delay, attempt, failures, since }: RetryRow): Argument[] {
+  const same = failures === entry.failures;
+  const base = same ? attempt - entry.crashes : attempt;
+  return [handler, Math.ceil(delay), Math.max(1, base), failures, since ?? '', same ? 1 : 0];
+}
+
+/** The field under which an entry is noted as handled alone. */
+function noteOf({ stream, entryId }: RedisDelivery): string {
+  return stream.redo ? `r${entryId}` : entryId;
 }
 
 /** The dead letter in place of a retry that cannot be stored. */

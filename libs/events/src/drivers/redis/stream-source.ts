@@ -166,10 +166,10 @@ export abstract class StreamSource implements Source {
 
   protected delivery(stream: StreamState, [id, fields]: Entry, deliveries = 1): RedisDelivery {
     const type = this.typeOf(stream);
-    const crashes = Math.max(0, deliveries - 1);
     let mark = FIRST;
     let original = fields ?? [];
     if (stream.redo) [mark, original] = readMark(original);
+    const crashes = Math.max(0, deliveries - 1) + mark.crashes;
     try {
       const event = readEntry(type, mark.mode ?? this.mode, mark.origin === '' ? id : mark.origin, original);
       return new RedisDelivery(id, stream, event.type, event, undefined, crashes, mark);

@@ -7,8 +7,8 @@ export type Entry = readonly [id: string, fields: readonly string[] | null];
 
 /** An entry handed over. */
 export class RedisDelivery implements Delivery {
-  /** It has been noted that it is handled alone. */
-  noted = false;
+  /** Noted as handled alone; how many of its consumers had died with it alone before. */
+  noted: number | undefined;
 
   constructor(
     readonly entryId: string,

@@ -5,10 +5,10 @@
 -- ARGV[1] entry
 -- ARGV[2] how many of its consumers have died with it
 -- ARGV[3] how long the hash is kept after its last note, ms
--- Returns how often it was noted for fewer deaths
-local notes, deaths = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '0 -1', '^(%d+) (%-?%d+)$')
-local before = tonumber(notes)
-if tonumber(ARGV[2]) <= tonumber(deaths) then return before - 1 end
+-- ARGV[4] how many had while it was handled alone, when it came to its stream
+-- Returns how many have died with it while it was handled alone
+--- include: notes
+local before = deaths_alone(redis.call('HGET', KEYS[1], ARGV[1]) or (ARGV[4] .. ' -1'), tonumber(ARGV[2]))
 redis.call('HSET', KEYS[1], ARGV[1], (before + 1) .. ' ' .. ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return before

@@ -20,7 +20,7 @@ repeat
 until fields[at - 2] == 'at' or at > #fields
 if #fields - at >= MOST_FIELDS then return -1 end
 local head = { entry = said['entry'] or '', operation = ARGV[2], mode = said['mode'] or '' }
-local row = { 're', redo_mark(said['handler'] or '', 1, 0, now_ms(), head) }
+local row = { 're', redo_mark(said['handler'] or '', 1, 0, now_ms(), head, 0, 0) }
 for i = at, #fields do row[#row + 1] = fields[i] end
 hand_over(KEYS[2], ARGV[3], row)
 redis.call('XDEL', KEYS[1], ARGV[1])

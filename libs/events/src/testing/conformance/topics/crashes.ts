@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { EventBus } from '../../../bus/event-bus.js';
 import type { EventContext } from '../../../core/context.js';
 import type { SubscribeOptions } from '../../../bus/subscription.js';
+import { inGroup, Pulling } from '../pulling.js';
 import { failing, numbers, type Stage } from '../stage.js';
 import { promise, type ConformanceTopic } from '../suite.js';
 
@@ -21,13 +22,14 @@ interface Mortal {
 
 /**
  * Processes that live one after the other, each with one handler, until `over`: the handler may kill its process, and
- * does nothing more in a dead one. Gives how many died.
+ * does nothing more in a dead one. Gives how many died. `between` comes after each death.
  */
 async function lives(
   s: Stage,
   options: SubscribeOptions,
   handle: (payload: unknown, context: EventContext, self: Mortal) => unknown,
   over: () => unknown,
+  between: () => unknown = () => undefined,
 ): Promise<number> {
   for (let deaths = 0; deaths < LOOP; deaths++) {
     const bus = await s.bus(SOON);
@@ -45,9 +47,11 @@ async function lives(
       if (!life.ends) throw error;
     });
     await s.harness.waitFor(async () => life.ended || (await over()), { what: 'a death or the end', timeout: '15s' });
-    if (life.ended) continue;
-    await s.value(bus.close());
-    return deaths;
+    if (!life.ended) {
+      await s.value(bus.close());
+      return deaths;
+    }
+    await between();
   }
   throw new Error(`a crash loop: ${String(LOOP)} processes died`);
 }
@@ -190,6 +194,8 @@ export const crashes: ConformanceTopic = {
               return die();
             },
             buried(publisher),
+            // Time enough for the other member to have it in hand.
+            () => (lacking ? s.harness.advance(2_500) : undefined),
           );
           const [letter] = await s.letters(publisher, 1);
           assert.deepEqual([letter?.reason, letter?.handler, deaths], ['crashed', 'bad', 3]);
@@ -235,6 +241,24 @@ export const crashes: ConformanceTopic = {
       assert.deepEqual([died, got.sort()], [2, [[0], [1], [2]]]);
       await s.letters(publisher, 0);
     }),
+
+    promise(
+      'suspects of a stream can be pulled before the one before is settled: a loop that collects does not hang',
+      async (s) => {
+        const publisher = await s.bus(SOON);
+        await publisher.publishMany(numbers(3).map((payload) => ({ type: 'order.created', payload })));
+        for (const death of numbers(3)) {
+          const bus = await s.bus(SOON);
+          const stream = new Pulling(s, bus, inGroup);
+          const events = await stream.take(3);
+          if (death < 2) await s.harness.crash(bus);
+          else for (const event of events) event.ack();
+          assert.deepEqual(stream.payloads.sort(), numbers(3));
+          await stream.end().catch(() => undefined);
+        }
+        await s.letters(publisher, 0);
+      },
+    ),
 
     promise(
       'a crashed letter can be replayed when its fault is mended, and is not held suspect any more',

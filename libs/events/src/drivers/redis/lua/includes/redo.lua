@@ -1,7 +1,8 @@
 -- What a redelivery says of itself, the value of its first field `re`: handler ('' = any), attempt, failures, since when
--- it waits for its handler (ms), id of the original entry, operation, mode of the event.
-local function redo_mark(handler, attempt, failures, since, head)
-  return cjson.encode({ handler, attempt, failures, since, head.entry, head.operation, head.mode })
+-- it waits for its handler (ms), id of the original entry, operation, mode of the event, deaths of consumers that this
+-- attempt has behind it, and how many of them while it was handled alone.
+local function redo_mark(handler, attempt, failures, since, head, deaths, alone)
+  return cjson.encode({ handler, attempt, failures, since, head.entry, head.operation, head.mode, deaths, alone })
 end
 
 -- The fields of the original entry.
