@@ -41,7 +41,7 @@ type Bytes = string | Buffer;
 async function copies(): Promise<Map<string, Buffer[]>> {
   const found = new Map<string, Buffer[]>();
   for (const [, fields] of await redis.raw.xrangeBuffer(DEAD, '-', '+'))
-    found.set(fields[1]!.toString(), fields.slice(16));
+    found.set(fields[1]!.toString(), fields.slice(20));
   return found;
 }
 

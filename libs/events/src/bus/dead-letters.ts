@@ -85,14 +85,15 @@ export class DeadLetters {
 
   /**
    * The newest first. `page` from 1, `pageSize` 1 to 1,000, 20 by default.
-   * @throws InvalidOptionError, InvalidPatternError
+   * @throws InvalidOptionError also for an unknown key, InvalidPatternError
    */
   async list(options: DeadLetterFilter & PageOptions = {}): Promise<Page<DeadLetter>> {
-    const { page, pageSize } = pageOf(options);
+    const { page, pageSize, ...filter } = { ...options, ...pageOf(options) };
+    checkFilter(filter);
     const first = (page - 1) * pageSize;
     const items: DeadLetter[] = [];
     let total = 0;
-    for await (const letter of this.newestFirst(options)) {
+    for await (const letter of this.newestFirst(filter)) {
       if (total >= first && items.length < pageSize) items.push(this.show(letter));
       total++;
     }
@@ -113,6 +114,7 @@ export class DeadLetters {
    */
   async replay(which: string | DeadLetterFilter, options: ReplayOptions = {}): Promise<ReplayResult> {
     const { dryRun = false, limit = MAX_REPLAY, maxFailures } = options;
+    checkFilter(which);
     const letters = typeof which === 'string' ? await this.one(which) : await this.oldest(which, count(limit, 'limit'));
     if (maxFailures !== undefined) count(maxFailures, 'maxFailures');
     const replay = new Replay(this.host, maxFailures);
@@ -122,6 +124,7 @@ export class DeadLetters {
   /** Drops dead letters for good; gives how many there were. */
   async discard(which: string | DeadLetterFilter): Promise<number> {
     const { store } = this.host;
+    checkFilter(which);
     if (typeof which === 'string') {
       const place = placeOf(which);
       return place === undefined ? 0 : store.remove(place.type, [place.position]);
@@ -236,6 +239,16 @@ function fits(letter: StoredLetter, { group, handler, reason }: DeadLetterFilter
     (handler === undefined || letter.handler === handler) &&
     (reason === undefined || letter.reason === reason)
   );
+}
+
+const FILTER_KEYS: readonly string[] = ['type', 'group', 'handler', 'reason'];
+
+/** A misspelt key must not widen what is discarded. */
+function checkFilter(which: string | DeadLetterFilter): void {
+  if (typeof which === 'string') return;
+  const wrong = Object.keys(which).find((key) => !FILTER_KEYS.includes(key));
+  if (wrong !== undefined)
+    throw new InvalidOptionError('dead letter filter', wrong, `the keys ${FILTER_KEYS.join(', ')}`);
 }
 
 function count(value: number, option: string): number {
