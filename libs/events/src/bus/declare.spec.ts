@@ -42,6 +42,7 @@ describe('declareHandler', () => {
       startFrom: 'new',
       concurrency: 10,
       once: false,
+      pulled: false,
       answers: true,
       retry: DEFAULT_RETRY,
       timeout: 30_000,

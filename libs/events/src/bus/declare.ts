@@ -16,6 +16,8 @@ export interface DeclareOptions extends HandlingOptions {
   readonly startFrom?: 'new' | 'earliest' | undefined;
   readonly reply?: boolean | undefined;
   readonly once?: boolean | undefined;
+  /** By `stream`. */
+  readonly pulled?: boolean | undefined;
 }
 
 export interface DeclareDefaults {
@@ -76,6 +78,7 @@ export function declareHandler(
     group,
     startFrom,
     once,
+    pulled: options.pulled ?? false,
     answers: options.reply ?? (options.batch === undefined && !patterns.some(hasWildcard)),
     classes: classesOf(listenable),
     ...handlingOf(options, defaults, name),

@@ -167,7 +167,13 @@ export class EventBus {
     const subscribe = (handler: EventHandler): Promise<Subscription> => {
       this.core.assertOpen();
       assertNamed(rest);
-      return this.core.subscribe(pattern, handler, { ...rest, concurrency: prefetch, timeout: 0, reply: false });
+      return this.core.subscribe(pattern, handler, {
+        ...rest,
+        concurrency: prefetch,
+        timeout: 0,
+        reply: false,
+        pulled: true,
+      });
     };
     return pull<Payload>(subscribe as never, (end) => {
       const forget = this.core.onClose(end);

@@ -142,6 +142,8 @@ export class Consumer implements IntakeHost, JobHost {
     }
     intake.inFlight.add(tracker);
     if (delivery.crashes < SUSPECT || intake.spec.kind === 'inbox') this.begin(event, entries, tracker);
+    // Who pulls may want the next before this one ends: then it only counts.
+    else if (entries.some((entry) => entry.declaration.pulled)) void this.runAlone(event, entries, tracker);
     else this.solo.add(() => this.runAlone(event, entries, tracker));
   }
 
@@ -267,7 +269,10 @@ export class Consumer implements IntakeHost, JobHost {
         const job = new Job(this, event, entry, tracker, delivery.attempt - (dead ? 1 : 0), delivery.failures);
         if (dead)
           this.end(job, { kind: 'dead-letter', reason: 'crashed', error: new HandlerCrashedError(name, crashes) });
-        else entry.lane.force(job);
+        else {
+          job.alone = true;
+          entry.lane.force(job);
+        }
       }
     });
   }

@@ -28,6 +28,7 @@ export interface JobHost {
 export class Job implements HandlerJob, EventContext, Scope, Runnable, Attempt {
   result: unknown = undefined;
   error: unknown = undefined;
+  alone = false;
   /** What the attempt before this one failed with, where it waited in the process. */
   lastError: unknown = undefined;
   private input: unknown = AS_SENT;

@@ -37,6 +37,8 @@ export interface HandlerDeclaration {
   readonly filters: readonly Filter[];
   readonly idempotent: Idempotence | undefined;
   readonly batch: Batching | undefined;
+  /** Its events are pulled: several are in hand at once, and none ends before the next begins. */
+  readonly pulled: boolean;
   /** The event classes that it listens to, by type. */
   readonly classes: ReadonlyMap<string, EventClass>;
   /** A batch handler gets arrays of payloads and contexts. */

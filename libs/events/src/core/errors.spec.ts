@@ -90,7 +90,7 @@ describe('errors', () => {
   });
 
   it('are all in this list, each with a code of its own', () => {
-    const classes = Object.values(errors as Record<string, unknown>).filter(
+    const classes = Object.values({ ...errors, ...publishErrors } as Record<string, unknown>).filter(
       (value) => typeof value === 'function' && value.prototype instanceof EventsError,
     );
     expect(new Set(samples.map(([error]) => error.constructor))).toEqual(new Set(classes));

@@ -42,7 +42,19 @@ export class Batcher {
   readonly step = (job: HandlerJob): Promise<Settlement> =>
     new Promise((resolve, reject) => {
       const { clock, maxWait } = this.options;
-      this.items.push({ job, scope: new AsyncResource('cardinal.batch'), due: clock.now() + maxWait, resolve, reject });
+      const item: Item = {
+        job,
+        scope: new AsyncResource('cardinal.batch'),
+        due: clock.now() + maxWait,
+        resolve,
+        reject,
+      };
+      if (job.alone) {
+        // It would wait for others that may not begin.
+        this.begin([item]);
+        return;
+      }
+      this.items.push(item);
       this.pump(false);
     });
 
@@ -62,13 +74,16 @@ export class Batcher {
       this.items.length > 0 &&
       (this.items.length >= size || this.hurried || this.flushing || (timed && this.isDue()))
     ) {
-      const batch = this.items.splice(0, size);
-      this.running++;
-      batch[0]?.scope.runInAsyncScope(() => {
-        void this.run(batch);
-      });
+      this.begin(this.items.splice(0, size));
     }
     this.await();
+  }
+
+  private begin(batch: readonly Item[]): void {
+    this.running++;
+    batch[0]?.scope.runInAsyncScope(() => {
+      void this.run(batch);
+    });
   }
 
   private isDue(): boolean {

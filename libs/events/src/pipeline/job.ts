@@ -11,6 +11,8 @@ export interface HandlerJob {
   readonly logger: EventsLogger;
   /** Nobody keeps the event for another attempt or for the dead letters: a failure can only be told. */
   readonly ephemeral: boolean;
+  /** It runs with nothing beside it, because processes have died with its event. */
+  readonly alone: boolean;
   /** Attempts that have failed before this one. */
   readonly failures: number;
   /** What the handler gets: the event's payload, until a middleware makes something better of it. */

@@ -87,7 +87,7 @@ export function jobOf(options: JobOptions = {}): TestJob {
   const abort = (reason: Error): void => {
     controller.abort(reason);
   };
-  const rest = { ephemeral: false, failures: 0, result: undefined, error: undefined };
+  const rest = { ephemeral: false, alone: false, failures: 0, result: undefined, error: undefined };
   return { event, delivery, context, logger, lines, payload, abort, ...rest };
 }
 
