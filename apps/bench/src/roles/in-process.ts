@@ -8,6 +8,7 @@ const SYSTEMS: Readonly<Record<string, () => Promise<OpenInProcessSystem>>> = {
   'nest-event-emitter': async () =>
     (await import('../contenders/in-process/nest-event-emitter.js')).openNestEventEmitter,
   cardinal: async () => (await import('../contenders/in-process/cardinal.js')).openCardinal,
+  'cardinal-options': async () => (await import('../contenders/in-process/cardinal-options.js')).openCardinalOptions,
   'nest-cardinal': async () => (await import('../contenders/in-process/nest-cardinal.js')).openNestCardinal,
 };
 
