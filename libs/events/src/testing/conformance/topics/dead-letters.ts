@@ -244,11 +244,11 @@ export const deadLetters: ConformanceTopic = {
         if (broken) throw new Error('boom');
       };
       const recorder = await s.record(bus, 'user.created', { group, retry: { attempts: 1 }, then });
-      const payload = { name: 'ada', Password: 'one', list: [{ password: { deep: 'two' } }] };
+      const payload = { name: 'ada', Password: 'secret-1', list: [{ password: { deep: 'secret-2' } }] };
       await bus.publish('user.created', payload);
       const [letter] = await s.letters(bus, 1);
       const text = JSON.stringify([letter, await bus.deadLetters.get(letter?.id ?? '')]);
-      assert.ok(!text.includes('one') && !text.includes('two') && text.includes('ada'), text);
+      assert.ok(!text.includes('secret-') && text.includes('ada'), text);
       assert.deepEqual((await open.deadLetters.get(letter?.id ?? ''))?.event?.payload, payload);
       broken = false;
       await bus.deadLetters.replay({});
