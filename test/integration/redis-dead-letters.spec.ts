@@ -1,49 +1,11 @@
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
-import type { BusOptions, DeadLetterRow, RetryRow, SourceSpec } from 'nestjs-cardinal';
+import { describe, expect, it } from '@jest/globals';
+import type { BusOptions, DeadLetterRow } from 'nestjs-cardinal';
 import { waitFor } from 'nestjs-cardinal/testing';
-import { onCleanup } from '../support/cleanup.js';
-import { closeMembers, openMember, type Member } from '../support/members.js';
-import { startRedis, type RedisHandle } from '../support/redis.js';
+import { ANY, DEAD, GROUP, LOG, later, oneType } from './one-type.js';
 
 /** Dead letters and what the sweep does with them, over drivers without a consumer. */
 
-let server: RedisHandle;
-let raw: Redis;
-
-const T = 'events:{t:a.b}:';
-const [LOG, ANY, DEAD] = [`${T}log`, `${T}any`, `${T}dead`] as const;
-const GROUP: SourceSpec = { kind: 'group', group: 'g' };
-
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-  // Not afterAll: that runs when the server is gone already.
-  onCleanup(async () => {
-    await raw.quit();
-  });
-});
-afterEach(async () => {
-  await closeMembers();
-  await raw.flushall();
-});
-
-const member = (spec: SourceSpec = GROUP, options: BusOptions = {}, pattern = 'a.b'): Promise<Member> =>
-  openMember(server.url, spec, options, pattern);
-
-async function publish(payload: unknown, key: string = LOG): Promise<string> {
-  const id = (await raw.xadd(key, '*', 'ce', '["e-1","s","i"]', 'data', JSON.stringify(payload))) ?? '';
-  await raw.publish('events:wake:a.b', key === ANY ? 'a 0' : 'b 0');
-  return id;
-}
-
-const later = (delay: number, more: Partial<RetryRow> = {}): RetryRow[] => [
-  { handler: 'h', delay, attempt: 2, failures: 1, ...more },
-];
-
-async function outstanding(name = ':g'): Promise<number> {
-  return (await raw.xlen(`${T}redo${name}`)) + (await raw.zcard(`${T}wait${name}`));
-}
+const { redis, member, publish, outstanding } = oneType();
 
 describe('dead letters', () => {
   it('are filed, listed, replayed once to the group only, and filed again with the operation', async () => {
@@ -106,7 +68,7 @@ describe('dead letters', () => {
     const delivery = await one.next();
     expect(one.source.settle(delivery, { kind: 'ack' })).toBeUndefined();
     await one.fail(delivery);
-    await raw.del(LOG);
+    await redis.raw.del(LOG);
     await one.fail(delivery, 'without the entry');
     const { deadLetters } = one.driver;
     const letters = await deadLetters.read('a.b', undefined, 10);
@@ -125,9 +87,9 @@ describe('dead letters', () => {
 
   it('filed by hand; an event that cannot be read has none, and is replayed as it is', async () => {
     const one = await member(GROUP, {}, 'a.#');
-    await raw.xadd(LOG, '*', 'ce', 'nonsense');
-    await raw.hset('events:{meta}:types', 'a.b', '1');
-    await raw.publish('events:news', 'type a.b');
+    await redis.raw.xadd(LOG, '*', 'ce', 'nonsense');
+    await redis.raw.hset('events:{meta}:types', 'a.b', '1');
+    await redis.raw.publish('events:news', 'type a.b');
     const unreadable = await one.next();
     expect(unreadable.event).toBeUndefined();
     await one.fail(unreadable);
@@ -148,8 +110,8 @@ describe('dead letters', () => {
 
   it('an entry with too many fields: a retry becomes a dead letter', async () => {
     const one = await member();
-    await raw.xadd(LOG, '*', ...Array.from({ length: 7_002 }, (_, at) => String(at)));
-    await raw.publish('events:wake:a.b', 'b 0');
+    await redis.raw.xadd(LOG, '*', ...Array.from({ length: 7_002 }, (_, at) => String(at)));
+    await redis.raw.publish('events:wake:a.b', 'b 0');
     await one.ack(await one.next(), later(10));
     const [letter] = await one.driver.deadLetters.read('a.b', undefined, 1);
     expect(letter).toMatchObject({ reason: 'handler-failed', handler: 'h', group: 'g', attempts: 1 });
@@ -172,27 +134,27 @@ describe('the sweep', () => {
   it('puts a type back into the index, takes it out when there is nothing, and does not reap it meanwhile', async () => {
     const one = await member(GROUP, QUICK);
     await publish(1);
-    await raw.hset('events:{meta}:types', 'a.b', '1');
-    await raw.publish('events:news', 'type a.b');
+    await redis.raw.hset('events:{meta}:types', 'a.b', '1');
+    await redis.raw.publish('events:news', 'type a.b');
     await one.fail(await one.next());
     // Each time a round has passed; at the last one the type had long been silent.
     for (let round = 0; round < 3; round++) {
-      await raw.srem('events:{meta}:dead', 'a.b');
-      await waitFor(async () => (await raw.sismember('events:{meta}:dead', 'a.b')) === 1, { timeout: 10_000 });
+      await redis.raw.srem('events:{meta}:dead', 'a.b');
+      await waitFor(async () => (await redis.raw.sismember('events:{meta}:dead', 'a.b')) === 1, { timeout: 10_000 });
     }
-    expect(await raw.hexists('events:{meta}:types', 'a.b')).toBe(1);
-    await raw.xtrim(DEAD, 'MAXLEN', 0);
-    await waitFor(async () => (await raw.exists('events:{meta}:dead', DEAD, LOG)) === 0, { timeout: 15_000 });
+    expect(await redis.raw.hexists('events:{meta}:types', 'a.b')).toBe(1);
+    await redis.raw.xtrim(DEAD, 'MAXLEN', 0);
+    await waitFor(async () => (await redis.raw.exists('events:{meta}:dead', DEAD, LOG)) === 0, { timeout: 15_000 });
   });
 
   it('redeliveries for anycast that no live process takes are dead letters after the retention', async () => {
     const one = await member({ kind: 'anycast' }, QUICK);
-    await raw.hset('events:{meta}:types', 'a.b', '1');
-    await raw.publish('events:news', 'type a.b');
+    await redis.raw.hset('events:{meta}:types', 'a.b', '1');
+    await redis.raw.publish('events:news', 'type a.b');
     await publish(1, ANY);
     await one.ack(await one.next(), later(200));
     await one.source.close();
-    await waitFor(async () => (await raw.xlen(DEAD)) === 1, { timeout: 15_000 });
+    await waitFor(async () => (await redis.raw.xlen(DEAD)) === 1, { timeout: 15_000 });
     const [letter] = await one.driver.deadLetters.read('a.b', undefined, 1);
     expect(letter).toMatchObject({ reason: 'unhandled', handler: 'h', attempts: 1, group: undefined });
     expect(await outstanding('')).toBe(0);

@@ -1,59 +1,22 @@
-import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
-import type { BusOptions, Delivery, RetryRow, SourceSpec } from 'nestjs-cardinal';
+import { describe, expect, it } from '@jest/globals';
+import type { Delivery } from 'nestjs-cardinal';
 import { waitFor } from 'nestjs-cardinal/testing';
 import { random } from '../faults/kit.js';
-import { onCleanup } from '../support/cleanup.js';
-import { closeMembers, openMember, type Member } from '../support/members.js';
-import { startRedis, type RedisHandle } from '../support/redis.js';
+import type { Member } from '../support/members.js';
+import { ANY, ANYCAST, GROUP, LOG, T, later, oneType } from './one-type.js';
 
 /** Retries over drivers with connections of their own, without a consumer. */
 
-let server: RedisHandle;
-let raw: Redis;
-
-const T = 'events:{t:a.b}:';
-const [LOG, ANY] = [`${T}log`, `${T}any`] as const;
-const GROUP: SourceSpec = { kind: 'group', group: 'g' };
-
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-  // Not afterAll: that runs when the server is gone already.
-  onCleanup(async () => {
-    await raw.quit();
-  });
-});
-afterEach(async () => {
-  await closeMembers();
-  await raw.flushall();
-});
-
-const member = (spec: SourceSpec = GROUP, options: BusOptions = {}, pattern = 'a.b'): Promise<Member> =>
-  openMember(server.url, spec, options, pattern);
-
-async function publish(payload: unknown, key: string = LOG): Promise<string> {
-  const id = (await raw.xadd(key, '*', 'ce', '["e-1","s","i"]', 'data', JSON.stringify(payload))) ?? '';
-  await raw.publish('events:wake:a.b', key === ANY ? 'a 0' : 'b 0');
-  return id;
-}
-
-const later = (delay: number, more: Partial<RetryRow> = {}): RetryRow[] => [
-  { handler: 'h', delay, attempt: 2, failures: 1, ...more },
-];
-
-async function outstanding(name = ':g'): Promise<number> {
-  return (await raw.xlen(`${T}redo${name}`)) + (await raw.zcard(`${T}wait${name}`));
-}
+const { redis, member, publish, outstanding } = oneType();
 
 describe.each([
   { spec: GROUP, key: LOG, name: ':g', mode: 'broadcast' },
-  { spec: { kind: 'anycast' } as SourceSpec, key: ANY, name: '', mode: 'anycast' },
+  { spec: ANYCAST, key: ANY, name: '', mode: 'anycast' },
 ])('retries of $spec.kind', ({ spec, key, name, mode }) => {
   it('come when they are due, to one member, for their handler, with the original id and time', async () => {
     const members = [await member(spec), await member(spec)];
-    const id = (await raw.xadd(key, '*', 'a', '1')) ?? '';
-    await raw.publish('events:wake:a.b', `${mode === 'anycast' ? 'a' : 'b'} 0`);
+    const id = (await redis.raw.xadd(key, '*', 'a', '1')) ?? '';
+    await redis.raw.publish('events:wake:a.b', `${mode === 'anycast' ? 'a' : 'b'} 0`);
     const first = await waitFor(() => members.find(({ got }) => got.length > 0));
     const delivery = await first.next();
     expect(delivery).toMatchObject({ attempt: 1, failures: 0, crashes: 0, redelivered: false });
@@ -126,7 +89,7 @@ describe.each([
     expect(again).toMatchObject({ attempt: 3, failures: 1, crashes: 1, handler: 'h' });
     expect([await two.source.alone(again), await two.source.alone(again)]).toEqual([1, 1]);
     await two.ack(again);
-    expect(await raw.exists(`${T}solo${name}`)).toBe(0);
+    expect(await redis.raw.exists(`${T}solo${name}`)).toBe(0);
     expect(await outstanding(name)).toBe(0);
   });
 
@@ -153,7 +116,7 @@ describe.each([
     [next, said] = await told();
     expect(said).toEqual([3, 1, 0, 0]);
     await two.ack(next);
-    expect(await raw.exists(`${T}solo${name}`)).toBe(0);
+    expect(await redis.raw.exists(`${T}solo${name}`)).toBe(0);
   });
 
   it('a claim on one that is held is renewed', async () => {
@@ -167,7 +130,7 @@ describe.each([
     const redo = `${T}redo${name}`;
     const group = mode === 'anycast' ? 'anycast' : 'g';
     const idle = async (): Promise<number> =>
-      ((await raw.xpending(redo, group, '-', '+', 1)) as [[string, string, number]])[0][2];
+      ((await redis.raw.xpending(redo, group, '-', '+', 1)) as [[string, string, number]])[0][2];
     let renewals = 0;
     for (let last = await idle(); renewals < 4;) {
       const now = await waitFor(idle);
@@ -181,9 +144,9 @@ describe.each([
 
 describe('a data loss under a running member', () => {
   it.each([
-    ['the redeliveries are deleted', () => raw.del(`${T}redo:g`)],
-    ['their group is destroyed', () => raw.xgroup('DESTROY', `${T}redo:g`, 'g')],
-    ['everything is deleted', () => raw.flushall()],
+    ['the redeliveries are deleted', () => redis.raw.del(`${T}redo:g`)],
+    ['their group is destroyed', () => redis.raw.xgroup('DESTROY', `${T}redo:g`, 'g')],
+    ['everything is deleted', () => redis.raw.flushall()],
   ])('%s: what comes after works', async (_what, lose) => {
     const one = await member(GROUP, { reclaimAfter: '1s' });
     await publish(1);
@@ -203,7 +166,7 @@ describe('a data loss under a running member', () => {
     const again = await waitFor(() => one.got.find(({ event }) => event?.payload() === 2), { timeout: 10_000 });
     expect(again).toMatchObject({ handler: 'h', attempt: 2 });
     await one.ack(again);
-    await waitFor(async () => (await raw.xlen(`${T}redo:g`)) === 0 || one.got.length > 0);
+    await waitFor(async () => (await redis.raw.xlen(`${T}redo:g`)) === 0 || one.got.length > 0);
     expect(one.warnings.filter(({ cause }) => cause === 'internal')).toEqual([]);
   });
 
@@ -212,28 +175,28 @@ describe('a data loss under a running member', () => {
     await publish(1);
     await one.ack(await one.next(), later(0));
     const held = await one.next();
-    await raw.xgroup('DESTROY', `${T}redo:g`, 'g');
+    await redis.raw.xgroup('DESTROY', `${T}redo:g`, 'g');
     await publish(2);
     await one.ack(await one.next(), later(0, { attempt: 9 }));
     expect(await one.next()).toMatchObject({ attempt: 9 });
     expect(one.got).toEqual([]);
     await one.ack(held);
-    expect(await raw.xlen(`${T}redo:g`)).toBe(1);
+    expect(await redis.raw.xlen(`${T}redo:g`)).toBe(1);
   });
 });
 
 it('where nothing is redelivered, the streams of redeliveries are left alone but for the poll', async () => {
   const one = await member();
-  await raw.config('SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '100000');
-  await raw.slowlog('RESET');
+  await redis.raw.config('SET', 'slowlog-log-slower-than', '0', 'slowlog-max-len', '100000');
+  await redis.raw.slowlog('RESET');
   const began = performance.now();
   for (let number = 0; number < 100; number++) {
     await publish(number);
     await one.ack(await one.next());
   }
   const took = performance.now() - began;
-  const log = (await raw.slowlog('GET', '-1')) as [number, number, number, string[]][];
-  await raw.config('SET', 'slowlog-log-slower-than', '-1');
+  const log = (await redis.raw.slowlog('GET', '-1')) as [number, number, number, string[]][];
+  await redis.raw.config('SET', 'slowlog-log-slower-than', '-1');
   const reads = log.filter(([, , , args]) => /^xreadgroup$/i.test(args[0] ?? '') && args.includes(LOG));
   const looks = log.filter(([, , , args]) => args.includes(`${T}redo:g`));
   expect(reads.length).toBeGreaterThanOrEqual(100);
@@ -286,7 +249,9 @@ it('random settlements by members that come and go: every event ends once, and n
     for (const delivery of leaver.got.splice(0)) await leaver.source.settle(delivery, { kind: 'release' });
     await leaver.driver.close();
     await waitFor(() => ended.size === EVENTS, { timeout: 15_000 });
-    await waitFor(async () => (await outstanding()) === 0 && ((await raw.xpending(LOG, 'g')) as [number])[0] === 0);
+    await waitFor(
+      async () => (await outstanding()) === 0 && ((await redis.raw.xpending(LOG, 'g')) as [number])[0] === 0,
+    );
   } finally {
     running = false;
     await working;
@@ -294,5 +259,5 @@ it('random settlements by members that come and go: every event ends once, and n
   const twice = [...ended].filter(([, how]) => how.length > 1);
   expect({ seed, twice }).toEqual({ seed, twice: [] });
   const dead = [...ended.values()].filter(([how = '']) => how.startsWith('dead')).length;
-  expect(await raw.xlen(`${T}dead`)).toBe(dead);
+  expect(await redis.raw.xlen(`${T}dead`)).toBe(dead);
 }, 60_000);

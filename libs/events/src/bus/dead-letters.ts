@@ -102,8 +102,7 @@ export class DeadLetters {
 
   /** Undefined when there is none of this id. */
   async get(id: string): Promise<DeadLetter | undefined> {
-    const place = placeOf(id);
-    const letter = place && (await this.host.store.get(place.type, place.position));
+    const [letter] = await this.one(id);
     return letter && this.show(letter);
   }
 

@@ -30,7 +30,6 @@ export interface StreamOptions extends Pick<HandlingOptions, 'retry' | 'filter' 
   readonly prefetch?: number;
 }
 
-type Waiting<Payload> = PulledEvent<Payload>;
 type Handler = (payload: never, context: EventContext) => Promise<void>;
 
 /**
@@ -41,7 +40,7 @@ export async function* pull<Payload>(
   subscribe: (handler: Handler) => Promise<Subscription>,
   ended: (end: () => void) => () => void,
 ): AsyncGenerator<PulledEvent<Payload>, void, undefined> {
-  const waiting: Waiting<Payload>[] = [];
+  const waiting: PulledEvent<Payload>[] = [];
   const unsettled = new Set<() => void>();
   let wake: (() => void) | undefined;
   let closed = false;
