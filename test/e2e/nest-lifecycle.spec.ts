@@ -357,6 +357,7 @@ describe('a start that fails', () => {
       open: async () => act('open'),
       deadLetters: undefined as never,
       idempotency: undefined as never,
+      cards: undefined as never,
       publish: () => 0,
       attach: async () => {
         await act('attach');

@@ -87,15 +87,16 @@ describe('idempotent handlers and their claims', () => {
     const publisher = await buses.open(redis.url);
     const bus = await buses.open(proxy.url, { reclaimAfter: '10s' });
     let runs = 0;
+    let refused = 0;
     const work = (): void => {
       runs += 1;
-      proxy.refuse(() => true);
+      proxy.refuse(() => ++refused > 0);
       proxy.cutAll();
     };
     await bus.subscribe('a.b', work, { group: GROUP, name: 'h', idempotent: true });
     await publisher.publish('a.b', 1);
     await reaches('runs', 1, () => runs);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await reaches('attempts to connect', 5, () => refused);
     expect(await pending(redis.raw, LOG, GROUP)).toBe(1);
     proxy.refuse(undefined);
     await settled(redis.raw, LOG, GROUP);
@@ -112,10 +113,18 @@ describe('idempotent handlers and their claims', () => {
     await a.publish('a.b', 1);
     await reaches('runs', 1, () => seen().length);
     await a.publish('a.b', 2);
-    await new Promise((resolve) => setTimeout(resolve, 3_500));
+    const { raw } = redis;
+    const [key = ''] = await raw.keys('events:{d:*');
+    let left = await raw.pttl(key);
+    let renewals = 0;
+    await reaches('renewals', 10, async () => {
+      const now = await raw.pttl(key);
+      if (now > left) renewals += 1;
+      left = now;
+      return renewals;
+    });
     expect(seen()).toEqual([1]);
     for (const run of runs) run.open();
-    const { raw } = redis;
     await settled(raw, LOG, GROUP);
     const waiting = async (): Promise<number> =>
       (await raw.zcard(`${TYPE}:wait:g`)) + (await raw.xlen(`${TYPE}:redo:g`));

@@ -58,6 +58,11 @@ async function refusal(
   return { error: error as BackendUnavailableError, took: Date.now() - began };
 }
 
+/** Resolves when a publish without retry, begun now, has given up: the first attempt of what was begun before has ended. */
+async function givenUp(bus: EventBus): Promise<void> {
+  await refusal(bus.publish('probe', 0), 20_000);
+}
+
 describe('publish with retry', () => {
   it('the server is killed and restarted under publishes: all resolve, and each is stored and handled once', async () => {
     const { server, raw } = await start(...DURABLE);
@@ -80,8 +85,7 @@ describe('publish with retry', () => {
     for (let round = 1; round <= 2; round++) {
       await reaches('publishes', done + 300, () => done);
       await server.stop('SIGKILL');
-      // The fault itself: longer than a publish without retry waits.
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await givenUp(publisher);
       await server.restart();
     }
     await reaches('publishes', done + 300, () => done);
@@ -110,8 +114,7 @@ describe('publish with retry', () => {
       const publishing = bus.publish('load', 1, { ...options, retry: PATIENT });
       proxy.refuse(() => true);
       await lost.done;
-      // The fault itself: the first attempt has ended, its outcome unknown.
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await givenUp(bus);
       proxy.refuse(undefined);
       await within('the receipt', publishing, 20_000);
     }
@@ -148,8 +151,7 @@ describe('publish with retry', () => {
     const waiting = numbers(3).map((number) =>
       bus.publish('load', number, { retry: { attempts: 1_000, delay: '1h' } }).catch((error: unknown) => error),
     );
-    // The fault itself: they wait for their second attempt.
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await givenUp(bus);
     await within('the bus to close', bus.close(), 10_000);
     for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ code: 'BUS_CLOSED' });
     await server.restart();
@@ -177,8 +179,11 @@ describe('publish without retry ends in bounded time', () => {
     expect(error.message).toMatch(/READONLY/);
     expect(error.outcome).toBe('not-stored');
     expect(took).toBeGreaterThan(1_500);
+    const refusals = async (): Promise<number> =>
+      Number(/errorstat_READONLY:count=(\d+)/.exec(await raw.info('errorstats'))?.[1] ?? 0);
+    const before = await refusals();
     const ridden = bus.publish('load', 2);
-    await new Promise((resolve) => setTimeout(resolve, 500)); // the fault itself
+    await reaches('refusals', before + 1, refusals);
     await raw.replicaof('NO', 'ONE');
     await within('the receipt', ridden, 5_000);
     expect(await stored(raw, 'load')).toEqual([0, 2]);

@@ -37,6 +37,7 @@ describe('row 13: what retention takes away', () => {
       return (await redis.raw.xlen(LOG)) < 500;
     });
     proxy.refuse(undefined);
+    await proxy.subscribed();
     await publisher.publish('a.b', 2_000);
     await waitUntil('the newest event', () => seen.includes(2_000));
     await publisher.publish('a.b', 2_001);
@@ -54,6 +55,7 @@ describe('row 13: what retention takes away', () => {
     proxy.cutAll();
     await waitUntil('retention to take them', async () => (await redis.raw.xlen(LOG)) < 500);
     proxy.refuse(undefined);
+    await proxy.subscribed();
     await publisher.publish('a.b', 1_000);
     await reaches('events', 1_001, () => seen.length);
     await waitUntil('retention to take them', async () => (await redis.raw.xlen(LOG)) < 500);

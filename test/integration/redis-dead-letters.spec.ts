@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { BusOptions, DeadLetterRow } from 'nestjs-cardinal';
+import type { BusOptions, DeadLetterRow, DriverWarning } from 'nestjs-cardinal';
 import { waitFor } from 'nestjs-cardinal/testing';
 import { ANY, DEAD, GROUP, LOG, later, oneType } from './one-type.js';
 
@@ -145,6 +145,32 @@ describe('the sweep', () => {
     expect(await redis.raw.hexists('events:{meta}:types', 'a.b')).toBe(1);
     await redis.raw.xtrim(DEAD, 'MAXLEN', 0);
     await waitFor(async () => (await redis.raw.exists('events:{meta}:dead', DEAD, LOG)) === 0, { timeout: 15_000 });
+  });
+
+  it('keeps the latest 100,000 letters of a type, says how many went, and lets 1,000 more lie before it drops any', async () => {
+    const one = await member(GROUP, QUICK);
+    const fill = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'n', i) end";
+    await redis.raw.eval(fill, 1, DEAD, 101_000);
+    await redis.raw.eval(fill, 1, 'events:{t:other}:dead', 7);
+    await redis.raw.hset('events:{meta}:types', 'a.b', '1');
+    await redis.raw.publish('events:news', 'type a.b');
+    // Each time a round has begun to look at the type; before the second, one has ended.
+    for (let round = 0; round < 2; round++) {
+      await redis.raw.srem('events:{meta}:dead', 'a.b');
+      await waitFor(async () => (await redis.raw.sismember('events:{meta}:dead', 'a.b')) === 1, { timeout: 10_000 });
+    }
+    expect(await redis.raw.xlen(DEAD)).toBe(101_000);
+    const drops = (): DriverWarning[] => one.warnings.filter(({ cause }) => cause === 'drop');
+    expect(drops()).toEqual([]);
+
+    await redis.raw.xadd(DEAD, '*', 'n', 'last');
+    await waitFor(() => drops().length > 0, { timeout: 10_000 });
+    expect(drops()).toMatchObject([{ details: { type: 'a.b', count: 1_001 } }]);
+    const number = async (end: 'xrange' | 'xrevrange', from: string, to: string): Promise<string | undefined> =>
+      (await redis.raw[end](DEAD, from, to, 'COUNT', 1))[0]?.[1][1];
+    expect(await redis.raw.xlen(DEAD)).toBe(100_000);
+    expect([await number('xrange', '-', '+'), await number('xrevrange', '+', '-')]).toEqual(['1002', 'last']);
+    expect(await redis.raw.xlen('events:{t:other}:dead')).toBe(7);
   });
 
   it('redeliveries for anycast that no live process takes are dead letters after the retention', async () => {

@@ -1,54 +1,13 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
-import { waitFor } from 'nestjs-cardinal/testing';
-import { onCleanup } from '../support/cleanup.js';
-import { scripts, type Script } from '../support/internals.js';
-import { startRedis, type RedisHandle } from '../support/redis.js';
+import { describe, expect, it } from '@jest/globals';
+import { bareScripts } from './bare-scripts.js';
 
 /** What the scripts of retries, replays and dead letters answer, called by themselves. */
 
-let server: RedisHandle;
-let raw: Redis;
-let listener: Redis;
-let all: Readonly<Record<string, Script>>;
-let news: string[] = [];
+const redis = bareScripts();
+const { run, heard } = redis;
 
 const [LOG, DEAD, REDO, WAIT, SOLO] = ['{s}:log', '{s}:dead', '{s}:redo', '{s}:wait', '{s}:solo'] as const;
 const HOUR = 3_600_000;
-
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-  listener = new Redis(server.url);
-  listener.on('message', (_channel: string, message: string) => news.push(message));
-  await listener.subscribe('news');
-  all = await scripts();
-  // Not afterAll: that runs when the server is gone already.
-  onCleanup(async () => {
-    await Promise.all([raw.quit(), listener.quit()]);
-  });
-});
-beforeEach(() => {
-  news = [];
-});
-afterEach(async () => {
-  await raw.flushall();
-});
-
-type Argument = string | number | Buffer;
-
-async function run(name: string, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-  const script = all[name];
-  if (script === undefined) throw new Error(`there is no script ${name}`);
-  expect(keys).toHaveLength(script.keys);
-  return raw.eval(script.lua, script.keys, ...keys, ...args);
-}
-
-async function heard(): Promise<string[]> {
-  await raw.publish('news', 'mark');
-  await waitFor(() => news.includes('mark'));
-  return news.splice(0).slice(0, -1);
-}
 
 type Row = [reason: string, handler: string, attempts: number, error: string, stack: string];
 type Retry = [handler: string, delay: number, attempt: number, failures: number, since: number | '', same?: 1];
@@ -101,18 +60,18 @@ const replay = (id: string): Promise<unknown> => run('replay', [DEAD, REDO], [id
 
 /** An entry that is pending for c1. */
 async function taken(fields: readonly (string | Buffer)[] = ['ce', 'x'], key: string = LOG): Promise<string> {
-  await raw.xgroup('CREATE', key, 'g', '0', 'MKSTREAM').catch(() => undefined);
-  const id = (await raw.xadd(key, '*', ...fields)) ?? '';
-  await raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 1, 'STREAMS', key, '>');
+  await redis.raw.xgroup('CREATE', key, 'g', '0', 'MKSTREAM').catch(() => undefined);
+  const id = (await redis.raw.xadd(key, '*', ...fields)) ?? '';
+  await redis.raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 1, 'STREAMS', key, '>');
   return id;
 }
 
 async function pending(key: string = LOG): Promise<number> {
-  return ((await raw.xpending(key, 'g')) as [number])[0];
+  return ((await redis.raw.xpending(key, 'g')) as [number])[0];
 }
 
 async function entries(key: string): Promise<string[][]> {
-  return (await raw.xrange(key, '-', '+')).map(([, fields]) => fields);
+  return (await redis.raw.xrange(key, '-', '+')).map(([, fields]) => fields);
 }
 
 function record(fields: readonly string[] | undefined): Record<string, string> {
@@ -147,10 +106,10 @@ describe('settle', () => {
     expect(one).toMatchObject({ attempts: '3', error: 'boom', stack: 'at x', operation: '', ce: 'x' });
     expect(one?.['at']).toMatch(/^\d{13}$/);
     expect(two).toMatchObject({ entry: id, reason: 'rejected', handler: '', error: 'no' });
-    const [[, fields] = []] = await raw.xrangeBuffer(DEAD, '-', '+');
+    const [[, fields] = []] = await redis.raw.xrangeBuffer(DEAD, '-', '+');
     expect(fields?.at(-1)).toEqual(BYTES);
     expect(await pending()).toBe(0);
-    expect(await raw.xlen(LOG)).toBe(1);
+    expect(await redis.raw.xlen(LOG)).toBe(1);
     expect(await heard()).toEqual([]);
   });
 
@@ -158,9 +117,9 @@ describe('settle', () => {
     const id = await taken(['ce', 'x', 'bin', BYTES]);
     expect(await settle(id, { retries: [['h', 0, 2, 1, '']] })).toEqual(['OK', '']);
     expect(await marks()).toEqual([['h', 2, 1, MS, id, '', 'broadcast', 0, 0]]);
-    const [[, fields] = []] = await raw.xrangeBuffer(REDO, '-', '+');
+    const [[, fields] = []] = await redis.raw.xrangeBuffer(REDO, '-', '+');
     expect(fields?.slice(2)).toEqual([Buffer.from('ce'), Buffer.from('x'), Buffer.from('bin'), BYTES]);
-    expect(await raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 9, 'STREAMS', REDO, '>')).toHaveLength(1);
+    expect(await redis.raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 9, 'STREAMS', REDO, '>')).toHaveLength(1);
     expect(await pending()).toBe(0);
     expect(await heard()).toEqual(['rr g 0']);
   });
@@ -170,12 +129,12 @@ describe('settle', () => {
     const row: Retry = ['h', HOUR, 2, 1, ''];
     const reply = (await settle(id, { retries: [row, row, ['i', 2 * HOUR, 3, 2, 7]] })) as [string, string];
     expect(reply).toEqual(['OK', String(HOUR)]);
-    expect(await raw.zcard(WAIT)).toBe(3);
-    expect(await raw.exists(REDO)).toBe(0);
+    expect(await redis.raw.zcard(WAIT)).toBe(3);
+    expect(await redis.raw.exists(REDO)).toBe(0);
     expect(await pending()).toBe(0);
     expect(await heard()).toEqual([]);
     // Since when it waits for its handler: from when it is due, unless it has been said.
-    for (const member of await raw.zrangeBuffer(WAIT, '0', '-1')) await raw.zadd(WAIT, 1, member);
+    for (const member of await redis.raw.zrangeBuffer(WAIT, '0', '-1')) await redis.raw.zadd(WAIT, 1, member);
     expect(await promote()).toEqual([3, '', 3]);
     const sinces = ((await marks()) as [string, number, number, number][]).map(([handler, , , since]) => [
       handler,
@@ -207,21 +166,21 @@ describe('settle', () => {
 
   it("STALE: another's, settled before, unknown, or without the group; nothing happens", async () => {
     const [one, two] = [await taken(), await taken()];
-    await raw.xack(LOG, 'g', two);
+    await redis.raw.xack(LOG, 'g', two);
     const left: Settling = { letters: [FAILED], retries: [['h', 0, 2, 1, '']] };
     expect(await settle(one, { ...left, consumer: 'c2' })).toEqual(['STALE', '']);
     expect(await settle(two, left)).toEqual(['STALE', '']);
     expect(await settle('1-1', left)).toEqual(['STALE', '']);
-    await raw.xgroup('DESTROY', LOG, 'g');
+    await redis.raw.xgroup('DESTROY', LOG, 'g');
     expect(await settle(one, left)).toEqual(['STALE', '']);
-    expect(await raw.exists(DEAD, REDO, WAIT)).toBe(0);
+    expect(await redis.raw.exists(DEAD, REDO, WAIT)).toBe(0);
   });
 
   it('BIG: nothing is done', async () => {
     const id = await taken(Array.from({ length: 7_002 }, (_, at) => String(at)));
     expect(await settle(id, { letters: [FAILED] })).toEqual(['BIG', '']);
     expect(await pending()).toBe(1);
-    expect(await raw.exists(DEAD)).toBe(0);
+    expect(await redis.raw.exists(DEAD)).toBe(0);
   });
 
   it('as many fields as it can', async () => {
@@ -230,15 +189,15 @@ describe('settle', () => {
       'OK',
       expect.any(String),
     ]);
-    await raw.zadd(WAIT, 1, (await raw.zrangeBuffer(WAIT, '0', '0'))[0] ?? '');
+    await redis.raw.zadd(WAIT, 1, (await redis.raw.zrangeBuffer(WAIT, '0', '0'))[0] ?? '');
     expect(await promote()).toEqual([1, '', 1]);
-    expect(await replay((await raw.xrange(DEAD, '-', '+'))[0]?.[0] ?? '')).toBe(1);
+    expect(await replay((await redis.raw.xrange(DEAD, '-', '+'))[0]?.[0] ?? '')).toBe(1);
     expect((await entries(REDO)).map((fields) => fields.length)).toEqual([7_002, 7_002]);
   });
 
   it('LOST: the body is gone, and nothing is done; with the body given it is as if it were there', async () => {
     const id = await taken();
-    await raw.xdel(LOG, id);
+    await redis.raw.xdel(LOG, id);
     expect(await settle(id, { letters: [FAILED] })).toEqual(['LOST', '']);
     expect(await pending()).toBe(1);
     expect(await settle(id, { letters: [FAILED], body: ['c', 'd'] })).toEqual(['OK', '']);
@@ -257,7 +216,7 @@ describe('settle and deaths', () => {
     await settle(await taken(), { deaths: 5, retries });
     for (const note of ['2 5', '2 4']) {
       const id = await taken();
-      await raw.hset(SOLO, id, note);
+      await redis.raw.hset(SOLO, id, note);
       await settle(id, { deaths: 5, retries });
     }
     const counts = ((await marks()) as unknown[][]).map(([handler, , , , , , , deaths, alone]) => [
@@ -266,19 +225,19 @@ describe('settle and deaths', () => {
       alone,
     ]);
     expect(counts).toEqual([4, 1, 2].flatMap((alone) => [['same', 5, alone], ['new', 0, 0]])); // prettier-ignore
-    expect(await raw.exists(SOLO)).toBe(0);
+    expect(await redis.raw.exists(SOLO)).toBe(0);
   });
 });
 
 describe('finish', () => {
   it('redeliveries are acknowledged and deleted, late or not; entries stay; notes go', async () => {
     const [one, two] = [await taken(['re', '[]'], REDO), await taken()];
-    await raw.hset(SOLO, `r${one}`, '1 2', two, '1 2', 'other', '1 2');
-    await raw.xclaim(REDO, 'g', 'c2', 0, one);
+    await redis.raw.hset(SOLO, `r${one}`, '1 2', two, '1 2', 'other', '1 2');
+    await redis.raw.xclaim(REDO, 'g', 'c2', 0, one);
     expect(await run('finish', [REDO, SOLO], ['g', 'r', one, '1-1'])).toBe(1);
     expect(await run('finish', [LOG, SOLO], ['g', '', two])).toBe(1);
-    expect([await raw.xlen(REDO), await raw.xlen(LOG)]).toEqual([0, 1]);
-    expect(await raw.hkeys(SOLO)).toEqual(['other']);
+    expect([await redis.raw.xlen(REDO), await redis.raw.xlen(LOG)]).toEqual([0, 1]);
+    expect(await redis.raw.hkeys(SOLO)).toEqual(['other']);
     expect(await run('finish', ['{s}:none', SOLO], ['g', 'r', '1-1'])).toBe(0);
   });
 });
@@ -288,14 +247,14 @@ describe('alone', () => {
 
   it('counts one for each number of deaths, twice is once, and is kept', async () => {
     expect([await alone(2), await alone(2), await alone(3), await alone(3), await alone(5)]).toEqual([0, 0, 1, 1, 2]);
-    expect(await raw.pttl(SOLO)).toBeGreaterThan(HOUR / 2);
+    expect(await redis.raw.pttl(SOLO)).toBeGreaterThan(HOUR / 2);
   });
 });
 
 describe('promote', () => {
   it('nothing there', async () => {
     expect(await promote()).toEqual([0, '', 0]);
-    expect(await raw.exists(REDO, WAIT)).toBe(0);
+    expect(await redis.raw.exists(REDO, WAIT)).toBe(0);
     expect(await heard()).toEqual([]);
   });
 
@@ -303,8 +262,8 @@ describe('promote', () => {
     for (const [at, handler] of ['c', 'b', 'a', 'd'].entries()) {
       await settle(await taken(), { retries: [[handler, HOUR, 2, 1, '']] });
       // Each is due before those that were stored before it; the last one stays where it is.
-      const newest = (await raw.zrevrangeBuffer(WAIT, 0, 0))[0] ?? '';
-      if (handler !== 'd') await raw.zadd(WAIT, 9 - at, newest);
+      const newest = (await redis.raw.zrevrangeBuffer(WAIT, 0, 0))[0] ?? '';
+      if (handler !== 'd') await redis.raw.zadd(WAIT, 9 - at, newest);
     }
     expect(await promote(2)).toEqual([2, '0', 2]);
     const [moved, wait, length] = (await promote()) as [number, string, number];
@@ -315,7 +274,7 @@ describe('promote', () => {
   });
 
   it('a row that cannot be read does not keep the others waiting, and is not gone', async () => {
-    await raw.zadd(WAIT, 1, 'garbage', 2, BYTES);
+    await redis.raw.zadd(WAIT, 1, 'garbage', 2, BYTES);
     expect(await promote()).toEqual([2, '', 2]);
     expect((await entries(REDO)).map((fields) => fields.slice(0, 3))).toEqual([
       ['re', '[]', 'ce'],
@@ -328,22 +287,22 @@ describe('replay', () => {
   it('1: from the letter to the redeliveries, with attempts from one; 0 when it is gone', async () => {
     const id = await taken(['ce', 'x', 'at', '1', 'bin', BYTES]);
     await settle(id, { letters: [FAILED] });
-    const [[letter] = ['']] = await raw.xrange(DEAD, '-', '+');
+    const [[letter] = ['']] = await redis.raw.xrange(DEAD, '-', '+');
     expect(await replay(letter)).toBe(1);
     expect(await marks()).toEqual([['h', 1, 0, MS, id, 'op-1', 'broadcast', 0, 0]]);
-    const [[, fields] = []] = await raw.xrangeBuffer(REDO, '-', '+');
+    const [[, fields] = []] = await redis.raw.xrangeBuffer(REDO, '-', '+');
     expect(fields?.slice(2).map(String)).toEqual(['ce', 'x', 'at', '1', 'bin', String(BYTES)]);
     expect(fields?.at(-1)).toEqual(BYTES);
-    expect(await raw.xlen(DEAD)).toBe(0);
+    expect(await redis.raw.xlen(DEAD)).toBe(0);
     expect(await replay(letter)).toBe(0);
     expect(await heard()).toEqual(['rr g 2']);
   });
 
   it('-1: too many fields; the letter stays', async () => {
     const many = Array.from({ length: 7_002 }, (_, at) => String(at));
-    const letter = (await raw.xadd(DEAD, '*', 'handler', 'h', 'at', '1', ...many)) ?? '';
+    const letter = (await redis.raw.xadd(DEAD, '*', 'handler', 'h', 'at', '1', ...many)) ?? '';
     expect(await replay(letter)).toBe(-1);
-    expect(await raw.xlen(DEAD)).toBe(1);
+    expect(await redis.raw.xlen(DEAD)).toBe(1);
   });
 });
 
@@ -362,7 +321,7 @@ describe('fileLetters', () => {
     ]);
     expect(await file('1-1')).toBe('LOST');
     expect(await file(await taken(Array.from({ length: 7_002 }, (_, at) => String(at))))).toBe('BIG');
-    expect(await raw.xlen(DEAD)).toBe(4);
+    expect(await redis.raw.xlen(DEAD)).toBe(4);
   });
 });
 
@@ -370,14 +329,14 @@ describe('reapRedo', () => {
   const reap = (): Promise<unknown> => run('reapRedo', [REDO, WAIT, SOLO], []);
 
   it('0 while something is outstanding; else 1, and nothing is left', async () => {
-    await raw.zadd(WAIT, 1, 'x');
+    await redis.raw.zadd(WAIT, 1, 'x');
     expect(await reap()).toBe(0);
     await promote();
     expect(await reap()).toBe(0);
-    await raw.xtrim(REDO, 'MAXLEN', 0);
-    await raw.hset(SOLO, 'a', '1 1');
+    await redis.raw.xtrim(REDO, 'MAXLEN', 0);
+    await redis.raw.hset(SOLO, 'a', '1 1');
     expect(await reap()).toBe(1);
-    expect(await raw.exists(REDO, WAIT, SOLO)).toBe(0);
+    expect(await redis.raw.exists(REDO, WAIT, SOLO)).toBe(0);
   });
 });
 
@@ -386,12 +345,12 @@ describe('expireUnhandled', () => {
     run('expireUnhandled', [stream, DEAD], ['g', HOUR, 10, HOUR, kind]);
 
   it('events, read by nobody or by one that is silent; what is recent stays', async () => {
-    await raw.xgroup('CREATE', LOG, 'g', '0', 'MKSTREAM');
-    await raw.xadd(LOG, '1-0', 're', '["h"]');
-    await raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 1, 'STREAMS', LOG, '>');
-    await raw.xclaim(LOG, 'g', 'c1', 0, '1-0', 'IDLE', 2 * HOUR, 'JUSTID');
-    await raw.xadd(LOG, '2-0', 'ce', 'y');
-    await raw.xadd(LOG, '*', 'ce', 'z');
+    await redis.raw.xgroup('CREATE', LOG, 'g', '0', 'MKSTREAM');
+    await redis.raw.xadd(LOG, '1-0', 're', '["h"]');
+    await redis.raw.xreadgroup('GROUP', 'g', 'c1', 'COUNT', 1, 'STREAMS', LOG, '>');
+    await redis.raw.xclaim(LOG, 'g', 'c1', 0, '1-0', 'IDLE', 2 * HOUR, 'JUSTID');
+    await redis.raw.xadd(LOG, '2-0', 'ce', 'y');
+    await redis.raw.xadd(LOG, '*', 'ce', 'z');
     expect(await expire(LOG, '')).toBe(2);
     expect((await entries(DEAD)).map(record)).toEqual([
       expect.objectContaining({
@@ -404,18 +363,18 @@ describe('expireUnhandled', () => {
       }),
       expect.objectContaining({ entry: '2-0', ce: 'y' }),
     ]);
-    expect(await raw.xlen(LOG)).toBe(3);
+    expect(await redis.raw.xlen(LOG)).toBe(3);
     expect(await expire(LOG, '')).toBe(0);
   });
 
   it('redeliveries keep what they say of themselves, and are deleted', async () => {
-    await raw.xadd(REDO, '1-0', 're', '["h",3,2,5,"1-9","op","unicast"]', 'ce', 'x');
-    await raw.xadd(REDO, '2-0', 'foreign', '[[],[]]');
+    await redis.raw.xadd(REDO, '1-0', 're', '["h",3,2,5,"1-9","op","unicast"]', 'ce', 'x');
+    await redis.raw.xadd(REDO, '2-0', 'foreign', '[[],[]]');
     expect(await expire(REDO, 'r')).toBe(2);
     expect((await entries(DEAD)).map(record)).toEqual([
       expect.objectContaining({ entry: '1-9', handler: 'h', attempts: '2', operation: 'op', mode: 'unicast', ce: 'x' }),
       expect.objectContaining({ entry: '2-0', foreign: '[[],[]]' }),
     ]);
-    expect(await raw.xlen(REDO)).toBe(0);
+    expect(await redis.raw.xlen(REDO)).toBe(0);
   });
 });

@@ -1,18 +1,10 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Redis } from 'ioredis';
-import { waitFor } from 'nestjs-cardinal/testing';
-import { scripts, type Script } from '../support/internals.js';
-import { onCleanup } from '../support/cleanup.js';
-import { startRedis, type RedisHandle } from '../support/redis.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { bareScripts } from './bare-scripts.js';
 
 /** What the scripts answer, called by themselves; what they say of publishing is tested where events are published. */
 
-let server: RedisHandle;
-let raw: Redis;
-let listener: Redis;
-let all: Readonly<Record<string, Script>>;
-/** What came on the channel `news`. */
-let news: string[] = [];
+const redis = bareScripts();
+const { run, heard } = redis;
 
 /** Longer than any test takes, ms. */
 const HOUR = 3_600_000;
@@ -20,56 +12,23 @@ const STREAM = '{s}:log';
 const OTHER = '{s}:any';
 const DEAD = '{s}:dead';
 
-beforeAll(async () => {
-  server = await startRedis({ private: true });
-  raw = new Redis(server.url);
-  listener = new Redis(server.url);
-  listener.on('message', (_channel: string, message: string) => news.push(message));
-  await listener.subscribe('news');
-  all = await scripts();
-  // Not afterAll: that runs when the server is gone already.
-  onCleanup(async () => {
-    await Promise.all([raw.quit(), listener.quit()]);
-  });
-});
-beforeEach(() => {
-  news = [];
-});
-afterEach(async () => {
-  await raw.flushall();
-});
-
-async function run(name: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-  const script = all[name];
-  if (script === undefined) throw new Error(`there is no script ${name}`);
-  expect(keys).toHaveLength(script.keys);
-  return raw.eval(script.lua, script.keys, ...keys, ...args);
-}
-
 type Pending = [id: string, consumer: string, idle: number, deliveries: number];
 
 async function pending(key = STREAM): Promise<Pending[]> {
-  return (await raw.xpending(key, 'g', '-', '+', 100)) as Pending[];
-}
-
-/** Everything that was published so far, after a mark that comes last. */
-async function heard(): Promise<string[]> {
-  await raw.publish('news', 'mark');
-  await waitFor(() => news.includes('mark'));
-  return news.splice(0).slice(0, -1);
+  return (await redis.raw.xpending(key, 'g', '-', '+', 100)) as Pending[];
 }
 
 async function add(id = '*', key = STREAM): Promise<string> {
-  return (await raw.xadd(key, id, 'ce', 'x')) ?? '';
+  return (await redis.raw.xadd(key, id, 'ce', 'x')) ?? '';
 }
 
 async function read(consumer: string, count = 100, key = STREAM): Promise<void> {
-  await raw.xreadgroup('GROUP', 'g', consumer, 'COUNT', count, 'STREAMS', key, '>');
+  await redis.raw.xreadgroup('GROUP', 'g', consumer, 'COUNT', count, 'STREAMS', key, '>');
 }
 
 /** Entries of the stream that are pending for c1, taken once. */
 async function taken(count: number, key = STREAM): Promise<string[]> {
-  await raw.xgroup('CREATE', key, 'g', '0', 'MKSTREAM');
+  await redis.raw.xgroup('CREATE', key, 'g', '0', 'MKSTREAM');
   const ids: string[] = [];
   while (ids.length < count) ids.push(await add('*', key));
   await read('c1', count, key);
@@ -78,15 +37,15 @@ async function taken(count: number, key = STREAM): Promise<string[]> {
 
 /** Makes entries look as if c1 had been silent about them for long. */
 async function silence(...ids: string[]): Promise<void> {
-  await raw.xclaim(STREAM, 'g', 'c1', 0, ...ids, 'IDLE', 2 * HOUR, 'JUSTID');
+  await redis.raw.xclaim(STREAM, 'g', 'c1', 0, ...ids, 'IDLE', 2 * HOUR, 'JUSTID');
 }
 
 async function ids(key: string): Promise<string[]> {
-  return (await raw.xrange(key, '-', '+')).map(([id]) => id);
+  return (await redis.raw.xrange(key, '-', '+')).map(([id]) => id);
 }
 
 async function age(key: string, member: string): Promise<void> {
-  await raw.zadd(key, String(Date.now() - 2 * HOUR), member);
+  await redis.raw.zadd(key, String(Date.now() - 2 * HOUR), member);
 }
 
 describe('release', () => {
@@ -121,7 +80,7 @@ describe('release', () => {
 
   it("ignores what is another's, settled or unknown, and wakes nobody for it", async () => {
     const [one, two] = (await taken(2)) as [string, string];
-    await raw.xack(STREAM, 'g', two);
+    await redis.raw.xack(STREAM, 'g', two);
     expect(await release('c2', one)).toBe(0);
     expect(await release('c1', two, '1-1')).toBe(0);
     expect((await pending()).map(([id, consumer, , count]) => [id, consumer, count])).toEqual([[one, 'c1', 1]]);
@@ -133,8 +92,8 @@ describe('extend', () => {
   it('renews what is its own, uncounted, and answers the ids that are lost', async () => {
     const [one, two, three] = (await taken(3)) as [string, string, string];
     await silence(one, two);
-    await raw.xclaim(STREAM, 'g', 'c2', 0, two, 'IDLE', 2 * HOUR, 'JUSTID');
-    await raw.xack(STREAM, 'g', three);
+    await redis.raw.xclaim(STREAM, 'g', 'c2', 0, two, 'IDLE', 2 * HOUR, 'JUSTID');
+    await redis.raw.xack(STREAM, 'g', three);
     expect(await run('extend', [STREAM], ['g', 'c1', one, two, three, '1-1'])).toEqual([two, three, '1-1']);
     const rows = await pending();
     expect(rows.map(([id, consumer, idle, count]) => [id, consumer, idle < HOUR, count])).toEqual([
@@ -182,7 +141,7 @@ describe('reclaim', () => {
   it('names the ids whose body is gone, and drops them', async () => {
     const [one, two] = (await taken(2)) as [string, string];
     await silence(one, two);
-    await raw.xdel(STREAM, one);
+    await redis.raw.xdel(STREAM, one);
     expect(await reclaim()).toEqual(['0-0', [[two, ['ce', 'x'], 2]], [one]]);
     expect((await pending()).map(([id]) => id)).toEqual([two]);
   });
@@ -199,7 +158,7 @@ describe('reclaim', () => {
 
 describe('reap', () => {
   const reap = (): Promise<unknown> => run('reap', [STREAM, OTHER, DEAD], [HOUR]);
-  const exist = (): Promise<number> => raw.exists(STREAM, OTHER);
+  const exist = (): Promise<number> => redis.raw.exists(STREAM, OTHER);
 
   it('1 where there is nothing', async () => {
     expect(await reap()).toBe(1);
@@ -207,21 +166,21 @@ describe('reap', () => {
 
   it('0 while one of the two is recent', async () => {
     await add('1-0');
-    await raw.xgroup('CREATE', OTHER, 'g', '0', 'MKSTREAM');
+    await redis.raw.xgroup('CREATE', OTHER, 'g', '0', 'MKSTREAM');
     await add('*', OTHER);
     await read('c1', 1, OTHER);
-    await raw.xack(OTHER, 'g', (await ids(OTHER))[0] ?? '');
+    await redis.raw.xack(OTHER, 'g', (await ids(OTHER))[0] ?? '');
     expect(await reap()).toBe(0);
     expect(await exist()).toBe(2);
   });
 
   it.each([STREAM, OTHER])('%s: 0 while unread or pending, 1 when read and settled', async (key) => {
-    await raw.xgroup('CREATE', key, 'g', '0', 'MKSTREAM');
+    await redis.raw.xgroup('CREATE', key, 'g', '0', 'MKSTREAM');
     await add('1-0', key);
     expect(await reap()).toBe(0);
     await read('c1', 1, key);
     expect(await reap()).toBe(0);
-    await raw.xack(key, 'g', '1-0');
+    await redis.raw.xack(key, 'g', '1-0');
     expect(await reap()).toBe(1);
     expect(await exist()).toBe(0);
   });
@@ -230,9 +189,9 @@ describe('reap', () => {
     await add('1-0');
     const letter = await add('*', DEAD);
     expect(await reap()).toBe(0);
-    await raw.xdel(DEAD, letter);
+    await redis.raw.xdel(DEAD, letter);
     expect(await reap()).toBe(1);
-    expect(await raw.exists(STREAM, DEAD)).toBe(0);
+    expect(await redis.raw.exists(STREAM, DEAD)).toBe(0);
   });
 
   it('a log without groups goes, an anycast stream without groups is still owed', async () => {
@@ -250,38 +209,38 @@ describe('trim', () => {
   let recent: string;
 
   beforeEach(async () => {
-    await raw.xgroup('CREATE', STREAM, 'g', '0', 'MKSTREAM');
+    await redis.raw.xgroup('CREATE', STREAM, 'g', '0', 'MKSTREAM');
     for (const id of old) await add(id);
     recent = await add();
   });
 
   it('0 where there is no stream', async () => {
-    await raw.del(STREAM);
+    await redis.raw.del(STREAM);
     expect(await trim()).toBe(0);
-    expect(await raw.exists(STREAM)).toBe(0);
+    expect(await redis.raw.exists(STREAM)).toBe(0);
   });
 
   it('keeps what is unread or pending, however old', async () => {
     expect(await trim()).toBe(0);
     await read('c1');
     expect(await trim()).toBe(0);
-    await raw.xack(STREAM, 'g', '1-0', '3-0');
+    await redis.raw.xack(STREAM, 'g', '1-0', '3-0');
     expect(await trim()).toBe(1);
     expect(await ids(STREAM)).toEqual(['2-0', '3-0', recent]);
   });
 
   it('drops what is settled and past the retention, nothing else', async () => {
     await read('c1');
-    await raw.xack(STREAM, 'g', ...old, recent);
+    await redis.raw.xack(STREAM, 'g', ...old, recent);
     expect(await trim()).toBe(3);
     expect(await ids(STREAM)).toEqual([recent]);
     expect(await trim()).toBe(0);
   });
 
   it('a group that nobody declares any more does not hold it', async () => {
-    await raw.xgroup('CREATE', STREAM, 'away', '0');
+    await redis.raw.xgroup('CREATE', STREAM, 'away', '0');
     await read('c1');
-    await raw.xack(STREAM, 'g', ...old, recent);
+    await redis.raw.xack(STREAM, 'g', ...old, recent);
     expect(await trim()).toBe(0);
     expect(await trim('away')).toBe(3);
   });
@@ -289,14 +248,15 @@ describe('trim', () => {
 
 describe('leaveGroup', () => {
   const leave = (): Promise<unknown> => run('leaveGroup', [STREAM], ['g', 'c1']);
-  const consumers = async (): Promise<number> => ((await raw.xinfo('CONSUMERS', STREAM, 'g')) as unknown[]).length;
+  const consumers = async (): Promise<number> =>
+    ((await redis.raw.xinfo('CONSUMERS', STREAM, 'g')) as unknown[]).length;
 
   it('0 while something is pending, 1 when nothing is', async () => {
     const [one] = (await taken(1)) as [string];
     expect(await leave()).toBe(0);
     expect(await consumers()).toBe(1);
     expect((await pending()).map(([id]) => id)).toEqual([one]);
-    await raw.xack(STREAM, 'g', one);
+    await redis.raw.xack(STREAM, 'g', one);
     expect(await leave()).toBe(1);
     expect(await consumers()).toBe(0);
   });
@@ -317,8 +277,8 @@ describe('types and declarations', () => {
     expect(await register('a')).toEqual([1, 1, []]);
     expect(await register('b')).toEqual([2, 1, []]);
     expect(await register('a')).toEqual([1, 0, []]);
-    expect(await raw.hgetall('{m}:types')).toEqual({ a: '1', b: '2' });
-    expect(await raw.get('{m}:last')).toBe('2');
+    expect(await redis.raw.hgetall('{m}:types')).toEqual({ a: '1', b: '2' });
+    expect(await redis.raw.get('{m}:last')).toBe('2');
     expect(await heard()).toEqual(['type a', 'type b']);
   });
 
@@ -349,15 +309,15 @@ describe('who is alive', () => {
     expect(await heard()).toEqual(['member i']);
     expect(await beat('i', 't', '{"a":1}')).toEqual(['OK', ms, 0]);
     expect(await heard()).toEqual(['member i']);
-    expect(await raw.hget(INSTANCES, 'i')).toBe('t {"a":1}');
-    expect(await raw.zrange(GROUPS, '0', '-1')).toEqual(['g', 'h']);
+    expect(await redis.raw.hget(INSTANCES, 'i')).toBe('t {"a":1}');
+    expect(await redis.raw.zrange(GROUPS, '0', '-1')).toEqual(['g', 'h']);
   });
 
   it('beat: TAKEN while the holder is alive, also for a token that begins alike; then it is the next one', async () => {
     await beat('i', 'token');
     for (const other of ['t', 'other', 'token2'])
       expect(await beat('i', other)).toEqual(['TAKEN', expect.stringMatching(/^\d+$/)]);
-    expect(await raw.hget(INSTANCES, 'i')).toBe('token {}');
+    expect(await redis.raw.hget(INSTANCES, 'i')).toBe('token {}');
     await age(BEATS, 'i');
     expect(await beat('i', 'other')).toEqual(['OK', ms, 1]);
     expect(await beat('i', 'token')).toEqual(['TAKEN', expect.stringMatching(/^\d+$/)]);
@@ -369,7 +329,7 @@ describe('who is alive', () => {
     await beat('b', 'tb');
     await beat('c', 'tc');
     await age(BEATS, 'b');
-    await raw.hdel(INSTANCES, 'c');
+    await redis.raw.hdel(INSTANCES, 'c');
     expect(await members()).toEqual([ms, ['a', 'ta {"n":1}'], ['b']]);
   });
 
@@ -380,16 +340,16 @@ describe('who is alive', () => {
     expect(await heard()).toEqual([]);
     expect(await forget('i', 't')).toBe(1);
     expect(await heard()).toEqual(['member i']);
-    expect(await raw.exists(INSTANCES, BEATS)).toBe(0);
+    expect(await redis.raw.exists(INSTANCES, BEATS)).toBe(0);
     expect(await forget('i', 't')).toBe(1);
   });
 
   it('forget: without a token the dead only', async () => {
     await beat('i', 't');
     expect(await forget('i', '')).toBe(0);
-    expect(await raw.hexists(INSTANCES, 'i')).toBe(1);
+    expect(await redis.raw.hexists(INSTANCES, 'i')).toBe(1);
     await age(BEATS, 'i');
     expect(await forget('i', '')).toBe(1);
-    expect(await raw.exists(INSTANCES, BEATS)).toBe(0);
+    expect(await redis.raw.exists(INSTANCES, BEATS)).toBe(0);
   });
 });

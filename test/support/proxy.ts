@@ -1,5 +1,6 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { onCleanup } from './cleanup.js';
+import { waitUntil } from './wait.js';
 
 /** A command as it passes: name in lower case, then its first arguments, as latin1. */
 export type PassingCommand = readonly string[];
@@ -210,9 +211,18 @@ export class RedisProxy {
 
   /** Ends the connections that carry subscriptions, and returns how many. */
   cutSubscribers(): number {
-    const links = [...this.links].filter((link) => link.subscribed);
+    const links = this.subscribers;
     for (const link of links) link.cut();
     return links.length;
+  }
+
+  /** A process subscribes when all its connections are there: from then on it misses nothing. */
+  async subscribed(): Promise<void> {
+    await waitUntil('a subscription', () => this.subscribers.length > 0);
+  }
+
+  private get subscribers(): Link[] {
+    return [...this.links].filter((link) => link.subscribed);
   }
 
   /** New connections are closed at once, where `when` says so. */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { Cluster } from './cluster/cluster.js';
 import type { Member } from './cluster/member.js';
 import { PrivateRedis } from './cluster/private-redis.js';
-import { checkFiles, checkGroup, checkProcess, table, type Check } from './cluster/results.js';
+import { checkCardsOf, checkFiles, checkGroup, checkProcess, table, type Check } from './cluster/results.js';
 import { readChanges } from './history/history.js';
 import { count } from './text.js';
 
@@ -13,10 +13,11 @@ const USAGE = `npm run demo:cluster -- [--kill]
 
 /** Only for the case that events are lost. */
 const LATEST = 120_000;
-/** With --kill: how long the events of a killed process wait for another one. The default, 30 s, is a long time to watch. */
-const KILL_ENVIRONMENT = { EVENT_DEFAULT_RECLAIM_AFTER: '2s' };
+/** With --kill: how long events and cards of a killed process wait for another one. The defaults are a long time to watch. */
+const KILL_ENVIRONMENT = { EVENT_DEFAULT_RECLAIM_AFTER: '2s', EVENT_DEFAULT_CARDS_LEASE: '2s' };
 
-const changes = readChanges().length;
+const history = readChanges();
+const changes = history.length;
 
 async function main(): Promise<void> {
   const options = { kill: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } as const;
@@ -107,11 +108,15 @@ async function startThree(cluster: Cluster): Promise<[Member, Member, Member]> {
 
 function groupsHaveAll(cluster: Cluster): Promise<void> {
   const groups = [cluster.group('audit'), cluster.group('leaderboard')];
-  return cluster.until(() => groups.every(({ seqs }) => seqs.size === changes));
+  return cluster.until(() => groups.every(({ seqs }) => seqs.size === changes) && cluster.cards.entries >= changes);
 }
 
 function checkGroups(cluster: Cluster): Check[] {
-  return [checkGroup(cluster, 'audit', changes), checkGroup(cluster, 'leaderboard', changes)];
+  return [
+    checkGroup(cluster, 'audit', changes),
+    checkGroup(cluster, 'leaderboard', changes),
+    checkCardsOf(cluster, history),
+  ];
 }
 
 main().catch((error: unknown) => {

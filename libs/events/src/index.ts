@@ -2,12 +2,13 @@ export { EventType, type EventClass, type EventTypeInfo, type EventTypeOptions }
 export type { SchemaIssue, SchemaResult, StandardSchema } from './core/standard-schema.js';
 export type { UpcastFunction } from './core/upcasters.js';
 export { CronEvents, DataEvents, UserEvents } from './core/common-events.js';
-export type { ContextLogger, EventContext, PublishReceipt } from './core/context.js';
+export type { CardContext, ContextLogger, EventContext, PublishReceipt } from './core/context.js';
 export type { EnvelopeInit, EventEnvelope, EventHeaders, EventMode } from './core/envelope.js';
-export type { EventHandler } from './core/handler.js';
+export type { CardBatchHandler, CardHandler, EventHandler } from './core/handler.js';
 export { HandlersFailedError, PublishManyError } from './core/publish-errors.js';
 export { BatchError, HandlerCrashedError, HandlerTimeoutError, Reject, RetryLater } from './core/handler-errors.js';
-export type { Filter } from './core/filter.js';
+export type { CardFilter, Filter } from './core/filter.js';
+export type { OnExhausted } from './core/declaration.js';
 export type { RetryPolicy } from './core/retry-policy.js';
 export {
   BackendError,
@@ -20,6 +21,7 @@ export {
   EventsError,
   EventsOverloadedError,
   InstanceIdInUseError,
+  InvalidCardError,
   InvalidEventError,
   InvalidEventTypeError,
   InvalidHandlerError,
@@ -33,6 +35,7 @@ export {
   RequestTimeoutError,
   ResponderLostError,
   StreamFullError,
+  TopicInUseError,
   UnknownBusError,
   UnroutableError,
   UnsupportedError,
@@ -45,6 +48,8 @@ export {
 export type {
   Backend,
   BusOptions,
+  CardEncoding,
+  CardOptions,
   DriverFactory,
   Duration,
   EventsModuleOptions,
@@ -53,6 +58,7 @@ export type {
   Overflow,
   RedisLike,
   ResolvedBusOptions,
+  ResolvedCardOptions,
   ResolvedHandlerDefaults,
   RetryOptions,
 } from './ports/options.js';
@@ -60,8 +66,17 @@ export type { Clock, Timer } from './core/clock.js';
 export type { DeadLetterReason, DeadLetterRow, Delivery, Reply, RetryRow, Verdict } from './core/delivery.js';
 export type { EventsLogger } from './ports/logger.js';
 export type * from './ports/driver.js';
+export type * from './ports/cards.js';
 export type * from './ports/stores.js';
 export { EventBus, type ReceivedEvent } from './bus/event-bus.js';
+export { Cards, type CardInfo, type CardList, type CardListOptions, type UnregisterOptions } from './bus/cards.js';
+export type {
+  CardEventToPublish,
+  CardHandlingOptions,
+  CardIdempotentOptions,
+  CardPublishOptions,
+  CardSubscribeOptions,
+} from './bus/card-options.js';
 export {
   DeadLetters,
   type DeadEvent,

@@ -1,4 +1,5 @@
 import type { Bench } from '../harness/bench.js';
+import { cards } from './cards.js';
 import { footprint } from './footprint.js';
 import { handlerOptions } from './handler-options.js';
 import { inProcess } from './in-process.js';
@@ -11,6 +12,7 @@ export const BENCHES: readonly Bench[] = [
   streamSplit,
   latency,
   footprint,
+  ...cards,
   ...inProcess,
   ...handlerOptions,
   ...request,

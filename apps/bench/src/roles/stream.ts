@@ -8,6 +8,9 @@ const SYSTEMS: Readonly<Record<string, () => Promise<OpenStreamPeer>>> = {
   ioredis: async () => (await import('../contenders/stream/plain-ioredis.js')).openPlainIoredis,
   moleculer: async () => (await import('../contenders/stream/moleculer.js')).openMoleculer,
   bullmq: async () => (await import('../contenders/stream/bullmq.js')).openBullMq,
+  'cards-ioredis': async () => (await import('../contenders/cards/plain-ioredis.js')).openPlainIoredis,
+  'cards-groupmq': async () => (await import('../contenders/cards/groupmq.js')).openGroupMq,
+  'cards-cardinal': async () => (await import('../contenders/cards/cardinal.js')).openCardinal,
   cardinal: async () => (await import('../contenders/stream/cardinal.js')).openCardinal,
 };
 

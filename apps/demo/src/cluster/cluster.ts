@@ -1,5 +1,6 @@
 import type { SubscriberName } from '../handlers/subscribers.js';
 import { Account } from '../ledger/account.js';
+import { CardBook } from '../ledger/card-book.js';
 import { Condition } from '../ledger/condition.js';
 import { Member } from './member.js';
 
@@ -14,6 +15,8 @@ export interface ClusterOptions {
 /** Several processes of the application, and what each of them has handled. */
 export class Cluster {
   readonly members: Member[] = [];
+  /** What the card handlers of all members wrote, fenced. */
+  readonly cards = new CardBook();
   private readonly condition = new Condition();
   private readonly failure = new AbortController();
   private readonly signal: AbortSignal;
@@ -32,6 +35,9 @@ export class Cluster {
       signal: this.signal,
       handled: (handled) => {
         this.total(handled.subscriber).add(handled);
+      },
+      card: (entry) => {
+        this.cards.add(entry);
       },
       failed: (error) => {
         this.failure.abort(error);

@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { Player } from '../history/player.js';
+import { CardLedger } from '../ledger/card-ledger.js';
 import { Ledger } from '../ledger/ledger.js';
 import type { FromMember, ToMember } from './messages.js';
 
@@ -9,6 +10,7 @@ import type { FromMember, ToMember } from './messages.js';
  */
 export function joinCluster(app: INestApplication): (url?: string) => Promise<void> {
   app.get(Ledger).reportTo((handled) => tell({ kind: 'handled', handled }));
+  app.get(CardLedger).reportTo((entry) => tell({ kind: 'card', entry }));
   process.on('message', ({ from, to }: ToMember) => {
     app
       .get(Player)

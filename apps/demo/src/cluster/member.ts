@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { SUBSCRIBERS, type SubscriberName } from '../handlers/subscribers.js';
+import type { CardEntry } from '../ledger/card-book.js';
 import { Account, type Handled } from '../ledger/account.js';
 import type { Condition } from '../ledger/condition.js';
 import type { FromMember, ToMember } from './messages.js';
@@ -14,6 +15,7 @@ export interface MemberHost {
   /** Ends all waiting. */
   readonly signal: AbortSignal;
   handled(handled: Handled): void;
+  card(entry: CardEntry): void;
   failed(error: Error): void;
 }
 
@@ -91,6 +93,9 @@ export class Member {
       case 'handled':
         this.accounts[message.handled.subscriber as SubscriberName].add(message.handled);
         this.host.handled(message.handled);
+        break;
+      case 'card':
+        this.host.card(message.entry);
         break;
       case 'played':
         this.playing = false;

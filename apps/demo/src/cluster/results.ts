@@ -1,5 +1,6 @@
-import type { CheckResult } from '../check/self-check.js';
+import { checkCards, type CheckResult } from '../check/self-check.js';
 import { SUBSCRIBERS, type SubscriberName } from '../handlers/subscribers.js';
+import type { Change } from '../history/history.js';
 import { columns, count } from '../text.js';
 import type { Cluster } from './cluster.js';
 import type { Member } from './member.js';
@@ -31,6 +32,15 @@ export function checkGroup(cluster: Cluster, name: SubscriberName, changes: numb
     ok,
     text: `group ${name}: ${count(seqs.size)} of ${count(changes)} events, ${missing} missing, ${count(repeats)} repeats`,
   };
+}
+
+/** Each file's changes in their order, over all processes: nothing lost, nothing twice, no count of lines below zero. */
+export function checkCardsOf({ cards }: Cluster, changes: readonly Change[]): Check {
+  const { equal, expected, disorder, negative, verdict } = checkCards(cards, changes);
+  const text =
+    `cards: ${count(cards.entries)} of ${count(changes.length)} events, ${count(equal)} of ${count(expected)} files equal a plain loop, ` +
+    `${count(disorder)} out of order, ${count(negative)} counts below zero, ${count(cards.repeats)} repeats, ${count(cards.stale)} of stale owners`;
+  return { ok: verdict === 'OK', text };
 }
 
 /** Every change from `first` on, none twice. */

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { EventService } from 'nestjs-cardinal';
+import { HISTORY } from '../handlers/file-cards.js';
 import { toEvent } from './file-events.js';
 import { History } from './history.js';
 
@@ -14,7 +15,7 @@ export interface PlayOptions {
   readonly onProgress?: (published: number) => void;
 }
 
-/** Publishes the history, in the order of the file. */
+/** Publishes the history, in the order of the file: to the bus, and each change to the card of its file. */
 @Injectable()
 export class Player implements OnModuleDestroy {
   /** Changes published by this process. */
@@ -30,7 +31,11 @@ export class Player implements OnModuleDestroy {
   async play({ from = 0, to = this.history.changes.length, onProgress }: PlayOptions = {}): Promise<void> {
     for (let at = from; at < to && !this.stopped; at += CHUNK) {
       const chunk = this.history.changes.slice(at, Math.min(at + CHUNK, to));
-      await this.events.publishMany(chunk.map((change) => ({ event: toEvent(change) })));
+      const events = chunk.map(toEvent);
+      await Promise.all([
+        this.events.publishMany(events.map((event) => ({ event }))),
+        this.events.cards.publishMany(events.map((event) => ({ topic: HISTORY, cardId: event.file, payload: event }))),
+      ]);
       this.published += chunk.length;
       onProgress?.(this.published);
     }

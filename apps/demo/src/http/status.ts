@@ -4,7 +4,7 @@ import { Backend } from '../backend.js';
 import { SelfCheck, type Verdict } from '../check/self-check.js';
 import { Audit } from '../handlers/audit.js';
 import { LineTotals } from '../handlers/line-totals.js';
-import { SUBSCRIBERS } from '../handlers/subscribers.js';
+import { SUBSCRIBERS, type SubscriberKind } from '../handlers/subscribers.js';
 import { History } from '../history/history.js';
 import { Player } from '../history/player.js';
 import { Ledger } from '../ledger/ledger.js';
@@ -17,7 +17,7 @@ export interface Status {
   readonly published: number;
   /** Files that there are lines of. */
   readonly files: number;
-  readonly subscribers: readonly { name: string; kind: 'process' | 'group'; events: number; repeats: number }[];
+  readonly subscribers: readonly { name: string; kind: SubscriberKind; events: number; repeats: number }[];
   /** What the audit group handled here, by type. */
   readonly types: Readonly<Record<string, number>>;
   readonly check: Verdict;

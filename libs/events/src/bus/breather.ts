@@ -1,7 +1,7 @@
 import { afterIo } from '../core/clock.js';
 
 /** Publishes that may end without I/O in one turn of the event loop. */
-const TURN = 100;
+const TURN = 50;
 
 /**
  * Lets awaited publishes that need no I/O wait for a turn of the event loop once in a while: a loop of them would starve

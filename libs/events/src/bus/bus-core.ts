@@ -1,4 +1,5 @@
 import type { EventHandler } from '../core/handler.js';
+import type { Cards } from './cards.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { DeclareOptions } from './declare.js';
 import type { Listenable } from './publish-options.js';
@@ -12,6 +13,7 @@ export interface BusCore {
   readonly instanceId: string;
   readonly publisher: Publisher;
   readonly requests: RequestClient;
+  readonly cards: Cards;
   readonly deadLetters: DeadLetters;
   /** Resolves when handlers receive. */
   readonly started: Promise<void>;

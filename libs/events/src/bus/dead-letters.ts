@@ -2,18 +2,35 @@ import type { Clock } from '../core/clock.js';
 import type { DeadLetterReason } from '../core/delivery.js';
 import type { EventEnvelope, EventHeaders, EventMode } from '../core/envelope.js';
 import { InvalidOptionError } from '../core/errors.js';
-import { matches, normalizePattern } from '../core/pattern.js';
+import { normalizePattern } from '../core/pattern.js';
 import { redacted } from '../core/redacted.js';
-import type { LetterStore, StoredLetter } from '../ports/stores.js';
+import { assertTopic } from '../core/card.js';
+import type { StoredLetter } from '../ports/stores.js';
 import type { Page, PageOptions } from './page.js';
 import { pageOf } from './page.js';
 import { Replay, type ReplayResult } from './replay.js';
 import { idOf, placeOf } from './letter-id.js';
+import {
+  chunks,
+  fits,
+  newestFirst,
+  placeOfLetter,
+  shelvesOf,
+  storeOf,
+  type DeadLetterFilter,
+  type LetterStores,
+} from './letter-shelves.js';
+
+export type { DeadLetterFilter } from './letter-shelves.js';
 
 /** A failure that no attempt will mend by itself, with the event as it was sent. */
 export interface DeadLetter {
   readonly id: string;
+  /** The event's type. Of an entry of a card that could not be read, its topic. */
   readonly type: string;
+  /** The topic and the card whose head it was, where it was on a card. */
+  readonly topic: string | undefined;
+  readonly cardId: string | undefined;
   readonly reason: DeadLetterReason;
   /** The handler that failed; absent when the failure is the event's own. */
   readonly handler: string | undefined;
@@ -45,16 +62,6 @@ export interface DeadEvent {
   readonly payload: unknown;
 }
 
-/** Which dead letters: all that are given must fit. */
-export interface DeadLetterFilter {
-  /** An event type, or a pattern. Defaults to all. */
-  readonly type?: string;
-  /** Of this group; `''`: of handlers without a group. Defaults to all. */
-  readonly group?: string;
-  readonly handler?: string;
-  readonly reason?: DeadLetterReason;
-}
-
 export interface ReplayOptions {
   /** Only count and list what would be replayed. Defaults to false. */
   readonly dryRun?: boolean;
@@ -67,25 +74,24 @@ export interface ReplayOptions {
   readonly maxFailures?: number;
 }
 
-/** Letters read at once. */
-const CHUNK = 200;
 const MAX_REPLAY = 10_000;
+/** Letters beyond those wanted that are kept while the oldest are looked for. */
+const SPARE = 200;
 
-export interface DeadLettersHost {
-  readonly store: LetterStore;
+export interface DeadLettersHost extends LetterStores {
   readonly clock: Clock;
   readonly redact: (key: string) => boolean;
   /** Makes an event as `publish` would. */
   envelope(type: string, payload: unknown): EventEnvelope;
 }
 
-/** The dead letters of a bus: `events.deadLetters`. */
+/** The dead letters of a bus, those of its cards among them: `events.deadLetters`. */
 export class DeadLetters {
   constructor(private readonly host: DeadLettersHost) {}
 
   /**
    * The newest first. `page` from 1, `pageSize` 1 to 1,000, 20 by default.
-   * @throws InvalidOptionError also for an unknown key, InvalidPatternError
+   * @throws InvalidOptionError also for an unknown key, InvalidPatternError, InvalidCardError
    */
   async list(options: DeadLetterFilter & PageOptions = {}): Promise<Page<DeadLetter>> {
     const { page, pageSize, ...filter } = { ...options, ...pageOf(options) };
@@ -93,7 +99,8 @@ export class DeadLetters {
     const first = (page - 1) * pageSize;
     const items: DeadLetter[] = [];
     let total = 0;
-    for await (const letter of this.newestFirst(filter)) {
+    for await (const letter of newestFirst(await shelvesOf(this.host, filter))) {
+      if (!fits(letter, filter)) continue;
       if (total >= first && items.length < pageSize) items.push(this.show(letter));
       total++;
     }
@@ -108,7 +115,8 @@ export class DeadLetters {
 
   /**
    * Hands events again to who failed, and to nobody else: the handler of the group, in whatever live process has it. Each
-   * leaves the dead letters in the same step, so that two operators replay none twice. Attempts begin again.
+   * leaves the dead letters in the same step, so that two operators replay none twice. Attempts begin again. An event of a
+   * card goes to the end of its card: the order among those that were handled meanwhile is gone.
    * @param which an id, or a filter; `{}` = all
    */
   async replay(which: string | DeadLetterFilter, options: ReplayOptions = {}): Promise<ReplayResult> {
@@ -122,21 +130,16 @@ export class DeadLetters {
 
   /** Drops dead letters for good; gives how many there were. */
   async discard(which: string | DeadLetterFilter): Promise<number> {
-    const { store } = this.host;
     checkFilter(which);
     if (typeof which === 'string') {
       const place = placeOf(which);
-      return place === undefined ? 0 : store.remove(place.type, [place.position]);
+      return place === undefined ? 0 : storeOf(this.host, place).remove(place.name, [place.position]);
     }
     let gone = 0;
-    for (const type of await this.types(which)) {
-      let before: string | undefined;
-      for (;;) {
-        const letters = await store.read(type, before, CHUNK);
+    for (const { store, name } of await shelvesOf(this.host, which)) {
+      for await (const letters of chunks(store, name)) {
         const positions = letters.filter((letter) => fits(letter, which)).map(({ position }) => position);
-        if (positions.length > 0) gone += await store.remove(type, positions);
-        before = letters.at(-1)?.position;
-        if (letters.length < CHUNK) break;
+        if (positions.length > 0) gone += await store.remove(name, positions);
       }
     }
     return gone;
@@ -149,65 +152,31 @@ export class DeadLetters {
   async add(event: { readonly type: string; readonly payload?: unknown }, reason: string): Promise<string> {
     const envelope = this.host.envelope(event.type, event.payload);
     const row = { reason: 'added', error: reason.slice(0, 1_024), attempts: 0 } as const;
-    return idOf(envelope.type, await this.host.store.add(envelope, row));
+    const position = await this.host.letters.add(envelope, row);
+    return idOf({ ofCards: false, name: envelope.type, position });
   }
 
   private async one(id: string): Promise<StoredLetter[]> {
     const place = placeOf(id);
-    const letter = place && (await this.host.store.get(place.type, place.position));
+    const letter = place && (await storeOf(this.host, place).get(place.name, place.position));
     return letter === undefined ? [] : [letter];
   }
 
   private async oldest(filter: DeadLetterFilter, limit: number): Promise<StoredLetter[]> {
     const letters: StoredLetter[] = [];
-    for await (const letter of this.newestFirst(filter)) {
-      letters.push(letter);
-      if (letters.length > limit * 2 && letters.length > CHUNK) letters.splice(0, letters.length - limit);
+    for await (const letter of newestFirst(await shelvesOf(this.host, filter))) {
+      if (fits(letter, filter)) letters.push(letter);
+      if (letters.length > limit * 2 && letters.length > SPARE) letters.splice(0, letters.length - limit);
     }
     return letters.slice(-limit).reverse();
   }
 
-  /** Letters of all types in order of time. */
-  private async *newestFirst(filter: DeadLetterFilter): AsyncGenerator<StoredLetter> {
-    const { store } = this.host;
-    const flows = (await this.types(filter)).map((type) => ({
-      type,
-      letters: [] as readonly StoredLetter[],
-      next: 0,
-      before: undefined as string | undefined,
-      more: true,
-    }));
-    for (;;) {
-      for (const flow of flows) {
-        if (flow.next < flow.letters.length || !flow.more) continue;
-        flow.letters = await store.read(flow.type, flow.before, CHUNK);
-        flow.next = 0;
-        flow.before = flow.letters.at(-1)?.position;
-        flow.more = flow.letters.length === CHUNK;
-      }
-      let newest: (typeof flows)[number] | undefined;
-      for (const flow of flows) {
-        const letter = flow.letters[flow.next];
-        if (letter !== undefined && letter.at > (newest?.letters[newest.next]?.at ?? -1)) newest = flow;
-      }
-      const letter = newest?.letters[newest.next];
-      if (newest === undefined || letter === undefined) return;
-      newest.next++;
-      if (fits(letter, filter)) yield letter;
-    }
-  }
-
-  private async types({ type }: DeadLetterFilter): Promise<string[]> {
-    const types = await this.host.store.types();
-    if (type === undefined) return [...types];
-    const pattern = normalizePattern(type);
-    return types.filter((each) => matches(pattern, each));
-  }
-
   private show(letter: StoredLetter): DeadLetter {
-    const { type, position, at, reason, handler, group, attempts, error, stack, operation, event } = letter;
+    const { type, cardId, at, reason, handler, group, attempts, error, stack, operation, event } = letter;
     return {
-      ...{ id: idOf(type, position), type, reason, handler, group, attempts, error, stack },
+      ...{ id: idOf(placeOfLetter(letter)), type: event?.type ?? type, cardId },
+      ...{ reason, handler, group, attempts, error, stack },
+      topic: cardId === undefined ? undefined : type,
       time: new Date(at),
       replay: operation,
       event: event && eventOf(event, this.host.redact),
@@ -232,15 +201,7 @@ function payloadOf(event: EventEnvelope): unknown {
   }
 }
 
-function fits(letter: StoredLetter, { group, handler, reason }: DeadLetterFilter): boolean {
-  return (
-    (group === undefined || (letter.group ?? '') === group) &&
-    (handler === undefined || letter.handler === handler) &&
-    (reason === undefined || letter.reason === reason)
-  );
-}
-
-const FILTER_KEYS: readonly string[] = ['type', 'group', 'handler', 'reason'];
+const FILTER_KEYS: readonly string[] = ['type', 'group', 'handler', 'reason', 'topic'];
 
 /** A misspelt key must not widen what is discarded. */
 function checkFilter(which: string | DeadLetterFilter): void {
@@ -248,6 +209,8 @@ function checkFilter(which: string | DeadLetterFilter): void {
   const wrong = Object.keys(which).find((key) => !FILTER_KEYS.includes(key));
   if (wrong !== undefined)
     throw new InvalidOptionError('dead letter filter', wrong, `the keys ${FILTER_KEYS.join(', ')}`);
+  if (which.type !== undefined) normalizePattern(which.type);
+  if (which.topic !== undefined) assertTopic(which.topic);
 }
 
 function count(value: number, option: string): number {

@@ -42,15 +42,8 @@ export function declareHandler(
   options: DeclareOptions,
   defaults: DeclareDefaults,
 ): HandlerDeclaration {
-  if (typeof handler !== 'function')
-    throw new InvalidHandlerError(`A handler must be a function, not ${describe(handler)}.`);
-  const name = options.name ?? defaults.name;
-  if (typeof name !== 'string' || !NAME.test(name))
-    throw new InvalidOptionError(
-      'handler name',
-      name,
-      '1 to 128 characters without spaces, braces or control characters',
-    );
+  assertHandler(handler);
+  const name = nameOf(options.name ?? defaults.name);
   const patterns = patternsOf(listenable, name);
   const group = options.group === true ? defaults.group : options.group;
   if (group !== undefined && (typeof group !== 'string' || !NAME.test(group))) {
@@ -86,7 +79,24 @@ export function declareHandler(
   };
 }
 
-function classesOf(listenable: Listenable): Map<string, EventClass> {
+/** @throws InvalidHandlerError */
+export function assertHandler(handler: unknown): asserts handler is EventHandler {
+  if (typeof handler !== 'function')
+    throw new InvalidHandlerError(`A handler must be a function, not ${describe(handler)}.`);
+}
+
+/** @throws InvalidOptionError */
+export function nameOf(name: unknown): string {
+  if (typeof name === 'string' && NAME.test(name)) return name;
+  throw new InvalidOptionError(
+    'handler name',
+    name,
+    '1 to 128 characters without spaces, braces or control characters',
+  );
+}
+
+/** The event classes in it, by type. */
+export function classesOf(listenable: Listenable): Map<string, EventClass> {
   const classes = new Map<string, EventClass>();
   for (const each of Array.isArray(listenable) ? (listenable as readonly unknown[]) : [listenable]) {
     const info = eventTypeOf(each);

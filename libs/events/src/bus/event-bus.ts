@@ -7,6 +7,7 @@ import { storeMany } from './store-many.js';
 import { isPromise } from '../pipeline/compose.js';
 import { Breather } from './breather.js';
 import type { BusCore } from './bus-core.js';
+import type { Cards } from './cards.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { EventToPublish, Listenable, PublishOptions, RequestOptions } from './publish-options.js';
 import { pull, type PulledEvent, type StreamOptions } from './stream.js';
@@ -90,12 +91,12 @@ export class EventBus {
    */
   publishMany(events: readonly EventToPublish[]): Promise<PublishReceipt[]> {
     const { publisher } = this.core;
-    return storeMany(events, {
-      envelope: (each) =>
+    return storeMany(events, (each) => {
+      const envelope =
         'event' in each
           ? this.envelope(each.event, each.options, undefined)
-          : this.envelope(each.type, each.payload, each.options),
-      store: (envelope, each) => publisher.store(envelope, each.options),
+          : this.envelope(each.type, each.payload, each.options);
+      return { envelope, time: publisher.store(envelope, each.options) };
     });
   }
 
@@ -186,7 +187,12 @@ export class EventBus {
     });
   }
 
-  /** The dead letters of the bus. */
+  /** Cards: queues in strict order, one for each card of a topic. */
+  get cards(): Cards {
+    return this.core.cards;
+  }
+
+  /** The dead letters of the bus, those of its cards among them. */
   get deadLetters(): DeadLetters {
     return this.core.deadLetters;
   }

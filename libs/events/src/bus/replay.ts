@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
-import type { LetterStore, StoredLetter } from '../ports/stores.js';
+import type { StoredLetter } from '../ports/stores.js';
 import { idOf } from './letter-id.js';
+import { placeOfLetter, storeOf, type LetterStores } from './letter-shelves.js';
 
 /** What a replay came to. */
 export interface ReplayResult {
@@ -29,12 +30,12 @@ export class Replay {
   private missed = 0;
 
   constructor(
-    private readonly host: { readonly store: LetterStore; readonly clock: Clock },
+    private readonly host: LetterStores & { readonly clock: Clock },
     private readonly maxFailures: number | undefined,
   ) {}
 
   dry(letters: readonly StoredLetter[]): ReplayResult {
-    const ids = letters.map(({ type, position }) => idOf(type, position));
+    const ids = letters.map((letter) => idOf(placeOfLetter(letter)));
     return { operation: this.operation, replayed: 0, missed: 0, failed: 0, ids };
   }
 
@@ -52,30 +53,38 @@ export class Replay {
     return { operation, replayed: ids.length, missed, failed, ids };
   }
 
-  private async replay({ type, position }: StoredLetter): Promise<void> {
-    if (await this.host.store.replay(type, position, this.operation)) this.ids.push(idOf(type, position));
+  private async replay(letter: StoredLetter): Promise<void> {
+    const place = placeOfLetter(letter);
+    if (await storeOf(this.host, place).replay(place.name, place.position, this.operation)) this.ids.push(idOf(place));
     else this.missed++;
   }
 
   /** How many of this replay are dead letters again, once the last step has ended or has taken too long. */
   private async failures(letters: readonly StoredLetter[], step: readonly StoredLetter[]): Promise<number> {
-    const { store, clock } = this.host;
-    const places = new Map(step.map(({ type, group }) => [`${type} ${group ?? ''}`, { type, group }]));
+    const { host } = this;
+    const groups = new Map(step.map((letter) => [`${keyOf(letter)} ${letter.group ?? ''}`, letter]));
     for (let waited = 0; waited < PATIENCE; waited += LOOK) {
       const outstanding = await Promise.all(
-        [...places.values()].map(({ type, group }) => store.outstanding(type, group)),
+        [...groups.values()].map((letter) =>
+          storeOf(host, placeOfLetter(letter)).outstanding(letter.type, letter.group),
+        ),
       );
       if (outstanding.every((each) => each === 0)) break;
       await new Promise<void>((resolve) => {
-        clock.after(LOOK, resolve, 'awaited');
+        host.clock.after(LOOK, resolve, 'awaited');
       });
     }
     let failed = 0;
-    for (const type of new Set(letters.map((letter) => letter.type))) {
+    for (const letter of new Map(letters.map((each) => [keyOf(each), each])).values()) {
       // No more can have come back than went.
-      const newest = await store.read(type, undefined, letters.length);
+      const newest = await storeOf(host, placeOfLetter(letter)).read(letter.type, undefined, letters.length);
       failed += newest.filter(({ operation }) => operation === this.operation).length;
     }
     return failed;
   }
+}
+
+/** The shelf of a letter. */
+function keyOf({ type, cardId }: StoredLetter): string {
+  return `${cardId === undefined ? 'type' : 'topic'} ${type}`;
 }

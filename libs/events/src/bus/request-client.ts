@@ -12,8 +12,8 @@ export const REQUEST_TIMEOUT = 30_000;
 
 /** A handler of this process that answers requests. */
 export interface LocalAnswer {
-  /** The reply, as it would travel; `cause` is what the handler threw. */
-  readonly reply: Promise<{ readonly reply: Reply; readonly cause?: unknown }>;
+  /** The reply, as it would travel; `cause` is what the handler threw. Undefined when no handler here wants the request. */
+  readonly reply: Promise<{ readonly reply: Reply; readonly cause?: unknown } | undefined>;
   abort(reason: Error): void;
 }
 
@@ -22,7 +22,7 @@ export interface LocalAnswerers {
   answer(event: EventEnvelope): LocalAnswer | undefined;
 }
 
-/** The asking half of request-response: this process's own handler first, else another live process's. */
+/** The asking half of request-response: this process's own handlers first, then another live process's. */
 export class RequestClient {
   constructor(
     private readonly driver: EventDriver,
@@ -38,10 +38,12 @@ export class RequestClient {
     if (timeout <= 0) throw new InvalidOptionError('timeout', options.timeout, 'a duration above 0');
     const { signal } = options;
     if (signal?.aborted === true) throw new WaitAbortedError(`the reply to '${event.type}'`, signal.reason);
+    const began = this.clock.now();
     const answer = this.local.answer(event);
-    if (answer === undefined) return valueOf(event, await this.driver.request(event, timeout, signal));
-    const { reply, cause } = await this.inTime(event, answer, timeout, signal);
-    return valueOf(event, reply, cause);
+    const answered = answer === undefined ? undefined : await this.inTime(event, answer, timeout, signal);
+    if (answered !== undefined) return valueOf(event, answered.reply, answered.cause);
+    const remaining = Math.max(1, timeout - (this.clock.now() - began));
+    return valueOf(event, await this.driver.request(event, remaining, signal));
   }
 
   private inTime(

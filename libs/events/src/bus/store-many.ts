@@ -4,20 +4,21 @@ import { PublishManyError } from '../core/publish-errors.js';
 import { isPromise } from '../pipeline/compose.js';
 import { Receipt } from './receipt.js';
 
-/** How one event is made ready and stored. Both may throw. */
-export interface StoreEach<T> {
-  envelope(event: T): EventEnvelope;
-  /** Gives the time of storing, ms. */
-  store(envelope: EventEnvelope, event: T): number | Promise<number>;
+/** An event that is stored, or being stored. */
+export interface Storing {
+  readonly envelope: EventEnvelope;
+  /** When it was stored, ms. */
+  readonly time: number | Promise<number>;
 }
 
 type Result = { receipt: PublishReceipt } | { error: Error };
 
 /**
  * Stores each of several events on its own, all at once: one that is refused does not hold back the others.
+ * @param store may throw
  * @throws PublishManyError when at least one was not stored
  */
-export function storeMany<T>(events: readonly T[], how: StoreEach<T>): Promise<PublishReceipt[]> {
+export function storeMany<T>(events: readonly T[], store: (event: T) => Storing): Promise<PublishReceipt[]> {
   return new Promise((resolve, reject) => {
     const receipts = new Array<PublishReceipt>(events.length);
     const errors = new Map<number, Error>();
@@ -34,14 +35,13 @@ export function storeMany<T>(events: readonly T[], how: StoreEach<T>): Promise<P
         done();
       };
       try {
-        const envelope = how.envelope(event);
-        const stored = (time: number): void => {
-          receipts[index] = new Receipt(envelope, time);
+        const { envelope, time } = store(event);
+        const stored = (at: number): void => {
+          receipts[index] = new Receipt(envelope, at);
           done();
         };
-        const storing = how.store(envelope, event);
-        if (isPromise(storing)) storing.then(stored, failed);
-        else stored(storing);
+        if (isPromise(time)) time.then(stored, failed);
+        else stored(time);
       } catch (error) {
         failed(error);
       }

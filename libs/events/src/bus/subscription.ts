@@ -1,3 +1,5 @@
+import { messageOf } from '../core/message-of.js';
+import type { EventsLogger } from '../ports/logger.js';
 import type { HandlingOptions } from './handling-options.js';
 
 /** A handler that was added at run time. */
@@ -20,4 +22,25 @@ export interface SubscribeOptions extends HandlingOptions {
   readonly reply?: boolean;
   /** Closes the subscription when it aborts. */
   readonly signal?: AbortSignal;
+}
+
+/** The subscription of a handler that is registered: ended by `close`, or by the signal. */
+export async function subscriptionOf(
+  { name, patterns }: { readonly name: string; readonly patterns: readonly string[] },
+  remove: () => Promise<void>,
+  signal: AbortSignal | undefined,
+  logger: EventsLogger,
+): Promise<Subscription> {
+  const close = async (): Promise<void> => {
+    signal?.removeEventListener('abort', onAbort);
+    await remove();
+  };
+  const onAbort = (): void => {
+    close().catch((error: unknown) => {
+      logger.warn(`Handler ${name} could not be detached: ${messageOf(error)}`);
+    });
+  };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted === true) await close();
+  return { name, patterns, close };
 }

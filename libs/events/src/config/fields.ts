@@ -1,5 +1,5 @@
 import { DURATION_ACCEPTED, parseDuration } from '../core/duration.js';
-import type { Backend, DriverFactory, ExchangeType, Overflow } from '../ports/options.js';
+import type { Backend, CardEncoding, DriverFactory, ExchangeType, Overflow } from '../ports/options.js';
 import { BACKOFFS, DEFAULT_RETRY, MAX_ATTEMPTS } from '../core/retry-policy.js';
 import { show } from './secrets.js';
 
@@ -129,6 +129,14 @@ export const BUS_FIELDS = {
   overflow: row('overflow', choice<Overflow>(['reject', 'drop-oldest']), 'reject'),
   streamTtl: row('streamTtl', duration(1), 3_600_000),
   reclaimAfter: row('reclaimAfter', duration(1_000), 30_000),
+  cardsLease: row('cards.lease', duration(1_000), 10_000),
+  cardsQuantum: row('cards.quantum', whole(1_000_000, ' of events'), 32),
+  cardsIdleAfter: row('cards.idleAfter', duration(1_000), 600_000),
+  cardsSweep: row('cards.sweep', duration(100), 30_000),
+  cardsScan: row('cards.scan', duration(100), 300_000),
+  cardsStreamPrefix: row('cards.streamPrefix', name, 'event_stream:'),
+  cardsEncoding: row('cards.encoding', choice<CardEncoding>(['cloudevents', 'fields']), 'cloudevents'),
+  cardsStuckAfter: row('cards.stuckAfter', duration(0), 60_000),
   handlersTimeout: row('handlers.timeout', duration(0), 30_000),
   handlersStuckAfter: row('handlers.stuckAfter', duration(0), 60_000),
   handlersRetryAttempts: row('handlers.retry.attempts', whole(MAX_ATTEMPTS), DEFAULT_RETRY.attempts),
@@ -153,7 +161,7 @@ export const CODE_OPTIONS = {
 } as const;
 
 /** Sections of a bus that are announced but not part of this release: said so, rather than taken for something else. */
-export const LATER_SECTIONS: readonly string[] = ['cards', 'schedule', 'history'];
+export const LATER_SECTIONS: readonly string[] = ['schedule', 'history'];
 
 /** Bytes of payload that one subscriber holds in a process, whatever `prefetch` says. */
 export const PREFETCH_BYTES = 8 * MIB;

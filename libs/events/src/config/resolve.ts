@@ -174,6 +174,16 @@ function resolveBus(
         jitter: or(BUS_FIELDS.handlersRetryJitter),
       }),
     }),
+    cards: Object.freeze({
+      lease: or(BUS_FIELDS.cardsLease),
+      quantum: or(BUS_FIELDS.cardsQuantum),
+      idleAfter: or(BUS_FIELDS.cardsIdleAfter),
+      sweep: or(BUS_FIELDS.cardsSweep),
+      scan: or(BUS_FIELDS.cardsScan),
+      streamPrefix: or(BUS_FIELDS.cardsStreamPrefix),
+      encoding: or(BUS_FIELDS.cardsEncoding),
+      stuckAfter: or(BUS_FIELDS.cardsStuckAfter),
+    }),
     filters: filtersOf(code.get('filters'), problems),
   });
 }

@@ -1,6 +1,6 @@
 import { afterIo, type Clock } from '../core/clock.js';
 import type { PublishReceipt } from '../core/context.js';
-import { ACK, RELEASE, VERDICT_LOST, type Delivery, type Settlement, type Verdict } from '../core/delivery.js';
+import { VERDICT_DECLINED, VERDICT_LOST, type Delivery, type Settlement, type Verdict } from '../core/delivery.js';
 import type { EventEnvelope } from '../core/envelope.js';
 import type { ScopeStorage } from '../core/scope.js';
 import { HandlerCrashedError } from '../core/handler-errors.js';
@@ -18,6 +18,7 @@ import { replyOf } from './reply.js';
 import { SettleWaiters } from './settle-waiters.js';
 import { payloadProblem, refused, select, unmatched } from './selection.js';
 import { Solo } from './solo.js';
+import { givingBackRequests } from './wanted-requests.js';
 import { WaitingAttempts } from './waiting-attempts.js';
 import { Tracker } from './tracker.js';
 
@@ -47,6 +48,7 @@ const SUSPECT = 2;
 export class Consumer implements IntakeHost, JobHost {
   readonly bus: string;
   readonly logger: EventsLogger;
+  readonly scope: ScopeStorage;
   readonly waiters = new SettleWaiters<Intake>();
   readonly registry = new HandlerRegistry();
   readonly intakes: Intakes;
@@ -54,7 +56,7 @@ export class Consumer implements IntakeHost, JobHost {
   readonly unconfirmed = new Set<Promise<void>>();
   /** Work that no intake counts: requests that this process answers for itself, attempts that waited in the process. */
   readonly beside = new Set<Promise<unknown>>();
-  private readonly solo = new Solo(() => this.busy());
+  readonly solo = new Solo(() => this.busy());
   /** Handlers that were removed, and may still run. */
   private readonly removed = new Set<HandlerEntry>();
   private readonly attempts: WaitingAttempts;
@@ -66,6 +68,7 @@ export class Consumer implements IntakeHost, JobHost {
   ) {
     this.bus = options.bus;
     this.logger = options.logger;
+    this.scope = options.scope;
     this.intakes = new Intakes(driver, options.limits, this);
     this.attempts = new WaitingAttempts(this, options.clock);
   }
@@ -80,7 +83,8 @@ export class Consumer implements IntakeHost, JobHost {
         this.logger.warn(`Handler ${declaration.name} could not be detached: ${messageOf(error)}`);
       });
     };
-    const entry: HandlerEntry = new HandlerEntry(declaration, this.options.pipeline(declaration, used), this.solo);
+    const pipeline = this.options.pipeline(givingBackRequests(declaration), used);
+    const entry: HandlerEntry = new HandlerEntry(declaration, pipeline, this.solo);
     this.registry.add(entry);
     return entry;
   }
@@ -147,17 +151,20 @@ export class Consumer implements IntakeHost, JobHost {
     else this.solo.add(() => this.runAlone(event, entries, tracker));
   }
 
-  /** Runs the handler of a request in this process, without the driver. Resolves with the settled job. */
+  /**
+   * Runs a handler of a request in this process, without the driver: the first of these that wants it. Resolves with
+   * the settled job; with undefined when none wants it.
+   */
   answer(
     event: EventEnvelope,
-    entry: HandlerEntry,
+    entries: readonly HandlerEntry[],
     signalled: (abort: (reason: Error) => void) => void,
-  ): Promise<HandlerJob> {
-    const answered = new Promise<HandlerJob>((resolve) => {
+  ): Promise<HandlerJob | undefined> {
+    const answered = new Promise<HandlerJob | undefined>((resolve) => {
       const tracker = new Tracker(
         localDelivery(event),
-        (_tracker, job) => {
-          resolve(job);
+        (_tracker, job, settlement) => {
+          resolve(settlement.kind === 'release' ? undefined : job);
         },
         undefined,
       );
@@ -170,7 +177,7 @@ export class Consumer implements IntakeHost, JobHost {
       });
       // Later: no handler starts inside the call.
       queueMicrotask(() => {
-        this.begin(event, [entry], tracker);
+        this.begin(event, entries, tracker);
       });
     });
     this.beside.add(answered);
@@ -187,14 +194,6 @@ export class Consumer implements IntakeHost, JobHost {
     afterIo(() => {
       this.begin(event, process, tracker);
     });
-  }
-
-  run(job: Job): Settlement | Promise<Settlement> {
-    const { entry, tracker } = job;
-    if (tracker.closed) return RELEASE;
-    // Closed while the job waited for a place: others shall have it, where there are others. What it has begun it finishes.
-    if (entry.retired && job.failures === 0) return tracker.isOnly(entry) ? RELEASE : ACK;
-    return this.options.scope.run(job, entry.step, job);
   }
 
   ended(job: Job, settlement: Settlement): void {
@@ -239,16 +238,28 @@ export class Consumer implements IntakeHost, JobHost {
     for (const intake of this.intakes.all()) {
       if (intake.spec.kind === 'process') continue;
       for (const tracker of [...intake.inFlight]) {
-        if (tracker.started === 0 && tracker.pending === 1 && tracker.entries[0] === entry) this.release(tracker);
+        if (tracker.waitsFor(entry)) this.release(tracker);
       }
     }
   }
 
   private begin(event: EventEnvelope, entries: readonly HandlerEntry[], tracker: Tracker): void {
-    tracker.pending = entries.length;
-    tracker.entries = entries;
     const { attempt, failures } = tracker.delivery;
-    for (const entry of entries) entry.lane.enter(new Job(this, event, entry, tracker, attempt, failures));
+    const first = event.mode === 'request' ? entries.slice(0, 1) : entries;
+    tracker.pending = first.length;
+    tracker.entries = entries;
+    for (const entry of first) entry.lane.enter(new Job(this, event, entry, tracker, attempt, failures));
+  }
+
+  /** A request that its handler gives back is for the next handler here. False: there is none, or nobody waits any more. */
+  private passOn({ event, tracker, attempt, failures }: Job): boolean {
+    if (event.mode !== 'request' || tracker.closed || tracker.aborted) return false;
+    const entry = tracker.entries[++tracker.turn];
+    if (entry === undefined) return false;
+    tracker.started = 0;
+    tracker.pending = 1;
+    entry.lane.enter(new Job(this, event, entry, tracker, attempt, failures));
+    return true;
   }
 
   /** Its consumers have died with it again and again: it runs with nothing beside it, and only deaths in that time count. */
@@ -282,17 +293,16 @@ export class Consumer implements IntakeHost, JobHost {
     const { tracker } = job;
     tracker.take(job, settlement);
     if (--tracker.pending > 0) return;
+    if (settlement.kind === 'release' && this.passOn(job)) return;
     tracker.ended?.();
     if (!tracker.closed) tracker.settled(tracker, job, settlement);
   }
 
   private readonly onSettled = (tracker: Tracker, job: HandlerJob, settlement: Settlement): void => {
     tracker.intake?.inFlight.delete(tracker);
-    const answered = tracker.intake?.spec.kind === 'requests' && settlement.kind !== 'release';
-    this.finish(
-      tracker,
-      answered ? { kind: 'reply', reply: replyOf(job, this.options.maxPayload) } : tracker.verdict(),
-    );
+    if (tracker.intake?.spec.kind !== 'requests') this.finish(tracker, tracker.verdict());
+    else if (settlement.kind === 'release') this.finish(tracker, VERDICT_DECLINED);
+    else this.finish(tracker, { kind: 'reply', reply: replyOf(job, this.options.maxPayload) });
   };
 
   private finish(tracker: Tracker, verdict: Verdict): void {

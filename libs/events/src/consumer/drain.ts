@@ -49,7 +49,7 @@ function releaseUnstarted(consumer: Consumer, intake: Intake): void {
 }
 
 /** True when the work ended in time. */
-async function within(work: Promise<unknown>, timeout: number, clock: Clock): Promise<boolean> {
+export async function within(work: Promise<unknown>, timeout: number, clock: Clock): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = clock.after(
       timeout,

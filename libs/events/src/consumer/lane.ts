@@ -34,13 +34,18 @@ export class Lane {
 
   /** Runs the job now if there is a place, else when one gets free. The job calls `leave` when it has ended. */
   enter(job: Runnable): void {
-    if (this.active < this.limit && this.queued === 0 && !this.gate.closed) {
-      this.active++;
-      job.run();
-    } else {
+    if (this.take()) job.run();
+    else {
       this.waiting.push(job);
       if (this.gate.closed) this.gate.held(this);
     }
+  }
+
+  /** Takes a place if there is one now, for what calls `leave` when it has ended. */
+  take(): boolean {
+    if (this.active >= this.limit || this.queued > 0 || this.gate.closed) return false;
+    this.active++;
+    return true;
   }
 
   /** Runs the job now, whatever else runs or waits. The job calls `leave` when it has ended. */

@@ -47,8 +47,8 @@ export interface Routes {
   readonly process: readonly HandlerEntry[];
   readonly groups: ReadonlyMap<string, readonly HandlerEntry[]>;
   readonly all: readonly HandlerEntry[];
-  /** The first declared that may answer requests. */
-  readonly answering: HandlerEntry | undefined;
+  /** Those that may answer requests, the first declared first. */
+  readonly answering: readonly HandlerEntry[];
   /** Whose turn it is among `all` for an anycast event. */
   turn: number;
 }
@@ -115,7 +115,7 @@ export class HandlerRegistry {
       process: all.filter(({ declaration }) => declaration.group === undefined && declaration.startFrom !== 'earliest'),
       groups,
       all,
-      answering: all.find((entry) => entry.declaration.answers),
+      answering: all.filter((entry) => entry.declaration.answers),
       turn: 0,
     };
   }

@@ -31,7 +31,7 @@ export function select(
     case 'inbox':
       return routes.all;
     case 'requests':
-      return routes.answering === undefined ? NOBODY : [routes.answering];
+      return routes.answering;
   }
 }
 

@@ -9,9 +9,17 @@ export class Solo implements LaneGate {
   closed = false;
   private readonly queue: (() => Promise<void>)[] = [];
   private readonly lanes = new Set<Lane>();
+  private readonly watched: (() => Iterable<HandlerEntry>)[];
   private quiet: (() => void) | undefined;
 
-  constructor(private readonly entries: () => Iterable<HandlerEntry>) {}
+  constructor(entries: () => Iterable<HandlerEntry>) {
+    this.watched = [entries];
+  }
+
+  /** These handlers have this gate too. */
+  watch(entries: () => Iterable<HandlerEntry>): void {
+    this.watched.push(entries);
+  }
 
   held(lane: Lane): void {
     this.lanes.add(lane);
@@ -40,6 +48,10 @@ export class Solo implements LaneGate {
     const held = [...this.lanes];
     this.lanes.clear();
     for (const lane of held) lane.pump();
+  }
+
+  private *entries(): Generator<HandlerEntry> {
+    for (const entries of this.watched) yield* entries();
   }
 
   private isQuiet(): boolean {

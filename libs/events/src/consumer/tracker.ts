@@ -34,6 +34,8 @@ export class Tracker implements BagItem {
   started = 0;
   /** Its handlers. */
   entries: readonly HandlerEntry[] = [];
+  /** Which of them has it, where it is a request: that is for one after the other, until one wants it. */
+  turn = 0;
   /** The publisher that waits for it. */
   waiter: SettleWaiter | undefined;
   /** Settled early (released at shutdown, claim lost): what its handlers still return does not count. */
@@ -65,6 +67,10 @@ export class Tracker implements BagItem {
     this.abortReason = reason;
     for (const abort of this.aborters ?? []) abort(reason);
     this.aborters = undefined;
+  }
+
+  get aborted(): boolean {
+    return this.abortReason !== undefined;
   }
 
   /** Takes one handler's settlement. */
@@ -99,8 +105,14 @@ export class Tracker implements BagItem {
     };
   }
 
+  /** Nothing of it has begun, and this handler alone is next. */
+  waitsFor(entry: HandlerEntry): boolean {
+    return this.started === 0 && this.pending === 1 && this.entries[this.turn] === entry;
+  }
+
   /** Nobody else here is to handle it, and somebody else might: then a handler that is closed gives it back. */
   isOnly(entry: HandlerEntry): boolean {
+    if (this.delivery.event?.mode === 'request') return true;
     const kind = this.intake?.spec.kind;
     if (kind === undefined || kind === 'process') return false;
     return kind !== 'inbox' || (this.entries.length === 1 && this.entries[0] === entry);

@@ -56,3 +56,17 @@ export interface ContextLogger {
   error(message: string): void;
   debug(message: string): void;
 }
+
+/** What a card handler knows about its event, beside the payload. */
+export interface CardContext extends EventContext {
+  readonly topic: string;
+  readonly cardId: string;
+  /** The event's place in the card's queue, `<ms>-<number>`; grows within a card. */
+  readonly sequence: string;
+  /**
+   * Decimal; grows with every change of the card's owner. A sink that keeps the greatest token, then the greatest sequence,
+   * of a card and refuses what is less is safe from an owner that goes on after its lease (Kleppmann, "How to do
+   * distributed locking", 2016). Compare as BigInt.
+   */
+  readonly fencingToken: string;
+}

@@ -44,3 +44,14 @@ export interface HandlerDeclaration {
   /** A batch handler gets arrays of payloads and contexts. */
   readonly invoke: (payload: unknown, context: EventContext) => unknown;
 }
+
+/** What happens to the head of a card that has no attempts left. */
+export type OnExhausted = 'dead-letter' | 'park' | 'block';
+export const ON_EXHAUSTED: readonly OnExhausted[] = ['dead-letter', 'park', 'block'];
+
+/** A handler of cards: its patterns are topics, its concurrency is of cards that are being handled. */
+export interface CardDeclaration extends HandlerDeclaration {
+  /** Cards in hand at once: more than are being handled where batches wait to be full. */
+  readonly cards: number;
+  readonly onExhausted: OnExhausted;
+}

@@ -18,6 +18,8 @@ export type DeadLetterReason =
   | 'unsupported-version'
   /** The process died again and again while it handled this event alone. */
   | 'crashed'
+  /** The head of a card that somebody skipped (`cards.skip`). */
+  | 'skipped'
   /** Filed by hand (`deadLetters.add`). */
   | 'added';
 
@@ -72,11 +74,14 @@ export type Verdict =
     }
   | { readonly kind: 'release' }
   | { readonly kind: 'reply'; readonly reply: Reply }
+  /** A request that no handler of this process wants: it is not asked again. */
+  | { readonly kind: 'declined' }
   /** A request that has begun here and will not be answered. */
   | { readonly kind: 'lost' };
 
 export const VERDICT_ACK: Verdict = Object.freeze({ kind: 'ack' });
 export const VERDICT_RELEASE: Verdict = Object.freeze({ kind: 'release' });
+export const VERDICT_DECLINED: Verdict = Object.freeze({ kind: 'declined' });
 export const VERDICT_LOST: Verdict = Object.freeze({ kind: 'lost' });
 
 /** One event handed to one subscriber, to be settled once. `event` is absent when the entry could not be decoded. */

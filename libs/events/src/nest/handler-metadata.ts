@@ -7,7 +7,7 @@ const HANDLERS = Symbol.for('nestjs-cardinal.handlers');
 /** In place of a member's name where a decorator is on the class itself. */
 export const WHOLE_CLASS = Symbol.for('nestjs-cardinal.whole-class');
 
-/** What one `@OnEvent` says. */
+/** What one `@OnEvent` says, or another decorator of this library in its place. */
 export interface DeclaredHandler {
   readonly listenable: Listenable;
   readonly options: OnEventOptions;

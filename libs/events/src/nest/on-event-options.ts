@@ -1,4 +1,5 @@
 import type { HandlingOptions } from '../bus/handling-options.js';
+import { problemsOf, SWITCH, TEXT, type Check } from './option-checks.js';
 
 /** How a handler listens. An unknown option is an error at start. */
 export interface OnEventOptions extends HandlingOptions {
@@ -26,11 +27,6 @@ export interface OnEventOptions extends HandlingOptions {
   readonly once?: boolean;
 }
 
-type Check = readonly [accepted: string, fits: (value: unknown) => boolean];
-
-const TEXT: Check = ['text', (value) => typeof value === 'string'];
-const SWITCH: Check = ['true or false', (value) => typeof value === 'boolean'];
-
 /** What is checked here; the rest is checked where the handler is declared. */
 const KNOWN: Readonly<Record<keyof OnEventOptions, Check | undefined>> = {
   name: TEXT,
@@ -49,13 +45,5 @@ const KNOWN: Readonly<Record<keyof OnEventOptions, Check | undefined>> = {
 
 /** What is wrong with the options of an `@OnEvent`, in words. */
 export function optionProblems(options: unknown): string[] {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    return ["the options must be an object; several patterns go into one array: @OnEvent(['a', 'b'])."];
-  }
-  return Object.entries(options).flatMap(([key, value]): string[] => {
-    if (!Object.hasOwn(KNOWN, key)) return [`unknown option '${key}'; known: ${Object.keys(KNOWN).join(', ')}.`];
-    const check = KNOWN[key as keyof OnEventOptions];
-    if (value === undefined || check === undefined || check[1](value)) return [];
-    return [`option ${key}: got a value of type ${typeof value}; accepted: ${check[0]}.`];
-  });
+  return problemsOf(options, KNOWN, "several patterns go into one array: @OnEvent(['a', 'b'])");
 }

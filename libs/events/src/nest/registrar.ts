@@ -1,12 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ResolvedModuleOptions } from '../ports/options.js';
-import type { HandlerDeclaration } from '../core/declaration.js';
+import type { CardDeclaration, HandlerDeclaration } from '../core/declaration.js';
 import { EventsConfigError, InvalidHandlerError } from '../core/errors.js';
 import type { EventHandler } from '../core/handler.js';
 import type { Buses } from '../runtime/buses.js';
 import { HandlerExplorer, type FoundHandler } from './explorer.js';
 import type { DeclaredHandler } from './handler-metadata.js';
 import { loggerOf } from './logger.js';
+import { isCardHandler, type DeclaredCardHandler } from './on-card-topic.decorator.js';
+import { cardOptionProblems } from './on-card-topic-options.js';
 import { optionProblems } from './on-event-options.js';
 import { HandlerRunner } from './runner.js';
 import { BUSES, RESOLVED_OPTIONS } from './tokens.js';
@@ -15,7 +17,7 @@ import { isUpcast, type DeclaredUpcast } from './upcast.decorator.js';
 /** A handler as it listens. */
 export interface RegisteredHandler {
   readonly bus: string;
-  readonly declaration: HandlerDeclaration;
+  readonly declaration: HandlerDeclaration | CardDeclaration;
   /** An instance is made for each event. */
   readonly perEvent: boolean;
 }
@@ -88,11 +90,14 @@ export class HandlerRegistrar {
       return { registered, problems: [problemOf(handler, error)] };
     }
     for (const declared of handler.declarations) {
-      const wrong = optionProblems(declared.options);
+      const wrong = isCardHandler(declared) ? cardOptionProblems(declared.cards) : optionProblems(declared.options);
       problems.push(...wrong.map((why) => ({ text: `${handler.where}: ${why}` })));
       if (wrong.length > 0) continue;
       try {
-        registered.push(this.declare(handler, declared, invoke, names));
+        const declaring = isCardHandler(declared)
+          ? this.declareCards(handler, declared, invoke, names)
+          : this.declare(handler, declared, invoke, names);
+        registered.push(declaring);
       } catch (error) {
         problems.push(problemOf(handler, error));
       }
@@ -109,12 +114,33 @@ export class HandlerRegistrar {
     const { bus = 'default', group } = options;
     const runtime = this.buses.get(bus);
     const subscriber = JSON.stringify([bus, group === true ? this.options.instances.get(bus)?.group : group]);
-    const nth = (names.get(subscriber) ?? 0) + 1;
-    names.set(subscriber, nth);
-    const name = `${handler.type.name || 'anonymous'}.${String(handler.key)}${nth === 1 ? '' : `#${String(nth)}`}`;
-    const declaration = runtime.declare(listenable, invoke, options, name);
+    const declaration = runtime.declare(listenable, invoke, options, nameOf(handler, subscriber, names));
     return { bus, declaration, perEvent: handler.instance === undefined };
   }
+
+  private declareCards(
+    handler: FoundHandler,
+    { listenable, cards }: DeclaredCardHandler,
+    invoke: EventHandler,
+    names: Map<string, number>,
+  ): RegisteredHandler {
+    const { bus = 'default', ...options } = cards;
+    const runtime = this.buses.get(bus);
+    const declaration = runtime.declareCards(
+      listenable,
+      invoke,
+      options,
+      nameOf(handler, JSON.stringify([bus, 'cards']), names),
+    );
+    return { bus, declaration, perEvent: handler.instance === undefined };
+  }
+}
+
+/** The default name of a handler: its method, numbered where a subscriber has several of it. */
+function nameOf({ type, key }: FoundHandler, subscriber: string, names: Map<string, number>): string {
+  const nth = (names.get(subscriber) ?? 0) + 1;
+  names.set(subscriber, nth);
+  return `${type.name || 'anonymous'}.${String(key)}${nth === 1 ? '' : `#${String(nth)}`}`;
 }
 
 function problemOf({ where }: FoundHandler, error: unknown): Problem {

@@ -1,5 +1,6 @@
 import type { ResolvedBusOptions, ResolvedModuleOptions } from '../ports/options.js';
 import { maskUrl } from '../config/secrets.js';
+import type { CardDeclaration, OnExhausted } from '../core/declaration.js';
 import type { RegisteredHandler } from './registrar.js';
 
 /** The lines of the start: one a bus, one a handler. */
@@ -22,6 +23,7 @@ function serverOf({ backend, url, keyPrefix, redis, connection }: ResolvedBusOpt
 
 function lineOf({ bus, declaration, perEvent }: RegisteredHandler): string {
   const { name, patterns, group, startFrom, concurrency, answers, once } = declaration;
+  if ('onExhausted' in declaration) return cardLineOf(bus, declaration, perEvent);
   const how = [
     group === undefined ? 'every process' : `once in group '${group}'`,
     `${String(concurrency)} at once`,
@@ -30,5 +32,28 @@ function lineOf({ bus, declaration, perEvent }: RegisteredHandler): string {
     ...(once ? ['once'] : []),
     ...(perEvent ? ['an instance per event'] : []),
   ];
-  return `${name} listens to ${patterns.map((pattern) => `'${pattern}'`).join(', ')} on bus '${bus}': ${how.join(', ')}.`;
+  return `${name} listens to ${quoted(patterns)} on bus '${bus}': ${how.join(', ')}.`;
+}
+
+const AFTER_ATTEMPTS: Readonly<Record<OnExhausted, string>> = {
+  'dead-letter': 'failed ones to the dead letters',
+  park: 'parked when one has failed',
+  block: 'a failed one is tried for ever',
+};
+
+function cardLineOf(bus: string, declaration: CardDeclaration, perEvent: boolean): string {
+  const { name, patterns, concurrency, batch, onExhausted } = declaration;
+  const how = [
+    'each in order',
+    batch === undefined
+      ? `${String(concurrency)} at once`
+      : `${String(concurrency)} at once in batches of ${String(batch.size)}`,
+    AFTER_ATTEMPTS[onExhausted],
+    ...(perEvent ? ['an instance per event'] : []),
+  ];
+  return `${name} handles the cards of ${quoted(patterns)} on bus '${bus}': ${how.join(', ')}.`;
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `'${name}'`).join(', ');
 }

@@ -1,5 +1,6 @@
 import type { EventClass } from '../core/event-class.js';
 import { addDeclaration, WHOLE_CLASS, type DeclaredHandler } from './handler-metadata.js';
+import { isCardHandler } from './on-card-topic.decorator.js';
 
 /** Between which versions an upcast leads. */
 export interface UpcastOptions {
@@ -45,6 +46,7 @@ export function isUpcast(declared: DeclaredHandler): declared is DeclaredUpcast 
 }
 
 /** The decorator that says this, for messages. */
-export function decoratorOf(declarations: readonly DeclaredHandler[]): '@OnEvent' | '@Upcast' {
-  return declarations.length > 0 && declarations.every(isUpcast) ? '@Upcast' : '@OnEvent';
+export function decoratorOf(declarations: readonly DeclaredHandler[]): '@OnEvent' | '@OnCardTopic' | '@Upcast' {
+  if (declarations.length > 0 && declarations.every(isUpcast)) return '@Upcast';
+  return declarations.some(isCardHandler) ? '@OnCardTopic' : '@OnEvent';
 }

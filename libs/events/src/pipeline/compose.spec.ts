@@ -1,10 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { ACK, RELEASE } from '../core/delivery.js';
-import { compose, isPromise, type Middleware } from './compose.js';
-import { invokeStep } from './invoke.js';
+import { ACK, RELEASE, type Settlement } from '../core/delivery.js';
+import { turns } from '../testing/clock.js';
+import {
+  compose,
+  settlementOf,
+  whenSettled,
+  type Handling,
+  type HandlingHost,
+  type Middleware,
+  type Outcome,
+} from './compose.js';
 import { jobOf } from './handler.spec-kit.js';
-import { Watchdog } from './watchdog.js';
-import { TestClock } from '../testing/clock.js';
 
 describe('compose', () => {
   it('puts the first one outermost', () => {
@@ -34,87 +40,48 @@ describe('compose', () => {
   });
 });
 
-describe('invokeStep', () => {
-  it('stays synchronous where the handler is, and keeps what it returns', () => {
-    const job = jobOf();
-    expect(invokeStep(() => 7, undefined)(job)).toBe(ACK);
-    expect(job.result).toBe(7);
-  });
+/** A handler that goes on: what its job is told is up to the test. */
+function handling(): { outcome: Handling; settle: (settlement: Settlement) => void } {
+  let host: HandlingHost | undefined;
+  return {
+    outcome: { kind: 'handling', await: (given) => (host = given) },
+    settle: (settlement) => host?.settled(settlement),
+  };
+}
 
-  it('waits for a promise, and for any other thenable', async () => {
-    for (const result of [
-      Promise.resolve(7),
-      {
-        then: (resolve: (value: number) => void) => {
-          resolve(7);
-        },
-      },
-    ]) {
-      // prettier-ignore
-      const job = jobOf();
-      const settlement = invokeStep(() => result, undefined)(job);
-      expect(isPromise(settlement)).toBe(true);
-      expect(await settlement).toBe(ACK);
-      expect(job.result).toBe(7);
+describe('whenSettled', () => {
+  const made = (settlement: Settlement): Settlement => (settlement === ACK ? RELEASE : ACK);
+
+  it('is as late as what it is about: at once, by a promise, by the end of the handler', async () => {
+    expect(whenSettled(ACK, made)).toBe(RELEASE);
+    expect(await whenSettled(Promise.resolve(ACK), made)).toBe(RELEASE);
+    for (const wrap of [(value: Outcome) => value, (value: Outcome) => Promise.resolve(value)]) {
+      const { outcome, settle } = handling();
+      const told = settlementOf(whenSettled(wrap(outcome), made));
+      await turns();
+      settle(ACK);
+      expect(await told).toBe(RELEASE);
     }
   });
 
-  it('gives payload and context', () => {
-    const job = jobOf({ event: { text: '{"n":1}' } });
-    let given: unknown[] = [];
-    void invokeStep((...all) => (given = all), undefined)(job);
-    expect(given).toEqual([{ n: 1 }, job.context]);
+  it('waits for what takes its time', async () => {
+    const { outcome, settle } = handling();
+    const told = settlementOf(whenSettled(outcome, (settlement) => Promise.resolve(made(settlement))));
+    await turns();
+    settle(RELEASE);
+    expect(await told).toBe(ACK);
+    expect(await whenSettled(ACK, () => Promise.resolve(RELEASE))).toBe(RELEASE);
   });
 
-  it('gives what a middleware made of the payload', () => {
-    const job = jobOf({ event: { text: '{"n":1}' } });
-    const better = new Date(0);
-    job.payload = better;
-    let given: unknown;
-    void invokeStep((payload) => (given = payload), undefined)(job);
-    expect(given).toBe(better);
-  });
-
-  it('lets failures through, thrown or rejected, where nobody takes them', async () => {
-    const thrown = new Error('thrown');
-    const throwing = (): never => {
-      throw thrown;
-    };
-    expect(() => invokeStep(throwing, undefined)(jobOf())).toThrow(thrown);
-    await expect(invokeStep(() => Promise.reject(thrown), undefined)(jobOf())).rejects.toBe(thrown);
-  });
-
-  it('gives failures to who takes them, with a watchdog too', async () => {
-    const thrown = new Error('thrown');
-    const clock = new TestClock();
-    const watchdog = new Watchdog({ clock, timeout: 100, stuckAfter: 100, stuck: () => undefined });
-    const handlers = [
-      () => {
-        throw thrown;
-      },
-      () => Promise.reject(thrown),
-      () => ({ then: (_: unknown, reject: (error: Error) => void) => { reject(thrown); } }), // prettier-ignore
-    ];
-    for (const guard of [undefined, watchdog]) {
-      for (const handler of handlers) {
-        const job = jobOf();
-        const taken: unknown[] = [];
-        const failed = (...given: unknown[]): typeof RELEASE => {
-          taken.push(...given);
-          return RELEASE;
-        };
-        expect(await invokeStep(handler, guard, failed)(job)).toBe(RELEASE);
-        expect(taken).toEqual([job, thrown]);
-      }
-    }
-    await clock.advance(100);
-    expect(clock.pending()).toBe(0);
-  });
-
-  it('does not watch what has ended already', () => {
-    const clock = new TestClock();
-    const watchdog = new Watchdog({ clock, timeout: 100, stuckAfter: 100, stuck: () => undefined });
-    expect(invokeStep(() => 7, watchdog)(jobOf())).toBe(ACK);
-    expect(clock.pending()).toBe(0);
+  it('is part of the run of the handler, and so is what that runs', () => {
+    const { outcome, settle } = handling();
+    const order: unknown[] = [];
+    const whole = whenSettled(outcome, (settlement) => (order.push('made'), made(settlement))) as Handling;
+    whole.await({
+      settled: (settlement) => order.push(settlement),
+      scoped: (run) => (order.push('scoped'), run()),
+    });
+    settle(ACK);
+    expect(order).toEqual(['scoped', 'made', RELEASE]);
   });
 });

@@ -106,6 +106,9 @@ export function jobOf(fields: JobFields = {}): TestJob {
     payload: event.payload(),
     result: undefined,
     error: undefined,
+    get isAborted() {
+      return controller.signal.aborted;
+    },
     abort(reason) {
       aborted.push(reason);
       controller.abort(reason);

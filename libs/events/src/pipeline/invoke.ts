@@ -1,6 +1,6 @@
 import type { EventContext } from '../core/context.js';
 import { ACK, type Settlement } from '../core/delivery.js';
-import { isPromise, type Step } from './compose.js';
+import { isPromise, type BatchCall, type Step } from './compose.js';
 import type { HandlerJob } from './job.js';
 import type { Failed } from './middleware/failure.js';
 import type { Watchdog } from './watchdog.js';
@@ -36,5 +36,22 @@ export function invokeStep(invoke: Invoke, watchdog: Watchdog | undefined, faile
     } catch (error) {
       return failed(job, error);
     }
+  };
+}
+
+/** The call of a batch handler, watched as one run. */
+export function invokeBatch(
+  invoke: (payloads: readonly unknown[], contexts: readonly EventContext[]) => unknown,
+  watchdog: Watchdog | undefined,
+): BatchCall {
+  return (jobs) => {
+    const payloads = jobs.map((job) => job.payload);
+    const done = Promise.resolve(
+      invoke(
+        payloads,
+        jobs.map((job) => job.context),
+      ),
+    );
+    return watchdog === undefined ? done : watchdog.watch(jobs, done);
   };
 }

@@ -1,3 +1,4 @@
+import { Chain, Link } from '../core/chain.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { isEventsError } from '../core/errors.js';
 import { HandlerTimeoutError } from '../core/handler-errors.js';
@@ -13,12 +14,17 @@ export interface WatchdogOptions {
   readonly stuck: (job: HandlerJob) => void;
 }
 
-/** A run under way. */
-interface Run {
-  readonly jobs: readonly HandlerJob[];
-  readonly giveUp: (error: unknown) => void;
-  deadline: number;
-  timedOut: HandlerTimeoutError | undefined;
+/** A handler's run, as its watchdog knows it. */
+export abstract class Run extends Link {
+  /** When its time is up, ms. */
+  deadline = 0;
+  timedOut: HandlerTimeoutError | undefined = undefined;
+
+  /** The events that it is about. */
+  abstract readonly jobs: readonly HandlerJob[];
+
+  /** It is waited for no longer. */
+  abstract giveUp(error: HandlerTimeoutError): void;
 }
 
 /**
@@ -26,28 +32,43 @@ interface Run {
  * aborts; the run is waited for until it ends, because what it does cannot be stopped from outside, at most `stuckAfter`.
  */
 export class Watchdog {
-  private readonly runs = new Set<Run>();
+  private readonly runs = new Chain<Run>();
   private timer: Timer | undefined;
   /** When it fires, ms. */
   private next = Infinity;
 
   constructor(private readonly options: WatchdogOptions) {}
 
+  begin(run: Run): void {
+    const { clock, timeout } = this.options;
+    run.deadline = clock.now() + timeout;
+    this.runs.add(run);
+    this.arm(run.deadline);
+  }
+
+  /** Takes a run off that has ended; false where it has been given up. */
+  end(run: Run): boolean {
+    return run.leave();
+  }
+
+  /** What a run is said to have failed with: its timeout, where that came first. */
+  blame(run: Run, error: unknown): Error {
+    return run.timedOut === undefined || isWish(error) ? (error as Error) : this.timeoutOf(run, error);
+  }
+
   /** The handler's promise; rejects with HandlerTimeoutError where it fails after its timeout, or does not end. */
   watch<T>(jobs: readonly HandlerJob[], promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const { clock, timeout } = this.options;
-      const run: Run = { jobs, giveUp: reject, deadline: clock.now() + timeout, timedOut: undefined };
-      this.runs.add(run);
-      this.arm(run.deadline);
+      const run = new WatchedRun(jobs, reject);
+      this.begin(run);
       promise.then(
         (value) => {
-          this.runs.delete(run);
+          this.end(run);
           resolve(value);
         },
         (error: unknown) => {
-          this.runs.delete(run);
-          reject(run.timedOut === undefined || isWish(error) ? (error as Error) : this.late(run, error));
+          this.end(run);
+          reject(this.blame(run, error));
         },
       );
     });
@@ -68,29 +89,48 @@ export class Watchdog {
     const now = clock.now();
     let next = Infinity;
     for (const run of this.runs) {
-      if (run.deadline <= now && run.timedOut === undefined) {
-        this.expire(run);
-        run.deadline = now + stuckAfter;
+      if (run.deadline <= now) {
+        const timedOut = run.timedOut ?? this.expire(run, now + stuckAfter);
+        if (run.deadline <= now) {
+          this.giveUp(run, timedOut);
+          continue;
+        }
       }
-      if (run.deadline <= now) this.giveUp(run);
-      else next = Math.min(next, run.deadline);
+      next = Math.min(next, run.deadline);
     }
     this.arm(next);
   };
 
-  private expire(run: Run): void {
-    run.timedOut = this.late(run, undefined);
-    for (const job of run.jobs) job.abort(run.timedOut);
+  /** Its signal aborts; until `end` ms it is waited for. */
+  private expire(run: Run, end: number): HandlerTimeoutError {
+    const error = this.timeoutOf(run, undefined);
+    run.timedOut = error;
+    run.deadline = end;
+    for (const job of run.jobs) job.abort(error);
+    return error;
   }
 
-  private giveUp(run: Run): void {
-    this.runs.delete(run);
+  private giveUp(run: Run, error: HandlerTimeoutError): void {
+    run.leave();
     for (const job of run.jobs) this.options.stuck(job);
-    run.giveUp(run.timedOut);
+    // Later: what that sets off must not come between the runs that are still to be looked at.
+    queueMicrotask(() => {
+      run.giveUp(error);
+    });
   }
 
-  private late({ jobs }: Run, cause: unknown): HandlerTimeoutError {
+  private timeoutOf({ jobs }: Run, cause: unknown): HandlerTimeoutError {
     return new HandlerTimeoutError(jobs[0]?.context.handler ?? '', this.options.timeout, { cause });
+  }
+}
+
+/** A run whose end a promise tells. */
+class WatchedRun extends Run {
+  constructor(
+    readonly jobs: readonly HandlerJob[],
+    readonly giveUp: (error: HandlerTimeoutError) => void,
+  ) {
+    super();
   }
 }
 

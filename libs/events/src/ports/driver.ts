@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Delivery, Reply, Verdict } from '../core/delivery.js';
 import type { EventEnvelope } from '../core/envelope.js';
+import type { CardStore } from './cards.js';
 import type { EventsLogger } from './logger.js';
 import type { IdempotencyStore, LetterStore } from './stores.js';
 
@@ -48,6 +49,8 @@ export interface EventDriver {
   readonly deadLetters: LetterStore;
   /** What idempotent handlers have done. */
   readonly idempotency: IdempotencyStore;
+  /** Queues of cards, each in strict order. */
+  readonly cards: CardStore;
 
   /** Leaves and disconnects what it opened itself. */
   close(): Promise<void>;
@@ -98,6 +101,10 @@ export interface DriverWarning {
     | 'group-idle'
     | 'server-settings'
     | 'types'
+    /** Events of a card are gone that were handed over, or others consume its stream too. */
+    | 'cards'
+    /** A card waits with its head for somebody to resume or skip it. */
+    | 'parked'
     /** A handler went on after its timeout and its signal. */
     | 'stuck'
     /** Events cause events in a circle. */

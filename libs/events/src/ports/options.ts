@@ -81,9 +81,42 @@ export interface BusOptions {
   reclaimAfter?: Duration;
   /** For every handler of this bus that does not say otherwise. */
   handlers?: HandlerDefaults;
+  /** Cards: strict order per (topic, card). */
+  cards?: CardOptions;
   /** By pattern: which events the handlers of this bus want at all, beside their own `filter`. Defaults to none. */
   filters?: Readonly<Record<string, Filter>>;
 }
+
+/** How cards are kept and owned. Processes that share cards need the same `streamPrefix` and `lease`. */
+export interface CardOptions {
+  /** How long a silent process keeps its cards; at least 1 s. Defaults to 10 s. */
+  lease?: Duration;
+  /** Events of one card that are handled before others have their turn. Defaults to 32. */
+  quantum?: number;
+  /** How long a card without events keeps its stream. Defaults to 10 min. */
+  idleAfter?: Duration;
+  /** Between two looks at all registered cards, for notifications that were lost. Defaults to 30 s. */
+  sweep?: Duration;
+  /** Between two looks for streams that nobody registered. Defaults to 5 min. */
+  scan?: Duration;
+  /**
+   * What the keys of streams begin with, for all buses on a server alike: `<streamPrefix><topic>:<cardId>`. Defaults to
+   * `'event_stream:'`.
+   */
+  streamPrefix?: string;
+  /**
+   * What `cards.publish` writes: `'cloudevents'`, or `'fields'`: each key of the payload as a field of its own, for
+   * consumers in other languages. Both are read. Defaults to `'cloudevents'`.
+   */
+  encoding?: CardEncoding;
+  /**
+   * How long a handler that goes on after its timeout keeps its card; then it is reported as stuck, and the event is tried
+   * again or becomes a dead letter. Defaults to 1 min.
+   */
+  stuckAfter?: Duration;
+}
+
+export type CardEncoding = 'cloudevents' | 'fields';
 
 /** When a failed handler is tried again. Group handlers: durably, by any member; others: in their process. */
 export interface RetryOptions {
@@ -168,7 +201,20 @@ export interface ResolvedBusOptions {
   readonly streamTtl: number;
   readonly reclaimAfter: number;
   readonly handlers: ResolvedHandlerDefaults;
+  readonly cards: ResolvedCardOptions;
   readonly filters: ReadonlyMap<string, Filter>;
+}
+
+/** Options of cards, filled in: milliseconds. */
+export interface ResolvedCardOptions {
+  readonly lease: number;
+  readonly quantum: number;
+  readonly idleAfter: number;
+  readonly sweep: number;
+  readonly scan: number;
+  readonly streamPrefix: string;
+  readonly encoding: CardEncoding;
+  readonly stuckAfter: number;
 }
 
 /** Defaults of handlers, filled in: milliseconds. */

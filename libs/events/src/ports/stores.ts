@@ -3,7 +3,10 @@ import type { EventEnvelope } from '../core/envelope.js';
 
 /** A dead letter as the backend keeps it. */
 export interface StoredLetter {
+  /** The event's type; of a card's letter, its topic: by it, the letter is found. */
   readonly type: string;
+  /** The card whose head it was. */
+  readonly cardId?: string | undefined;
   /** Its place among the letters of its type; grows with the time of filing. */
   readonly position: string;
   /** When it was filed, ms. */
@@ -48,14 +51,17 @@ export type Claim =
   | { readonly state: 'busy' }
   | { readonly state: 'done'; readonly outcome: string | undefined };
 
-/** Remembers what idempotent handlers have done. Keys are at most 512 characters; any character. */
+/**
+ * Remembers what idempotent handlers have done. Keys are at most 512 characters; any character. Synchronous where the
+ * driver is; what fails rejects.
+ */
 export interface IdempotencyStore {
   /** Claims the key for `owner` for `lease` ms; an own live claim is claimed again. */
-  claim(key: string, owner: string, lease: number): Promise<Claim>;
+  claim(key: string, owner: string, lease: number): Claim | Promise<Claim>;
   /** Renews claims that `owner` still holds. */
-  renew(keys: readonly string[], owner: string, lease: number): Promise<void>;
+  renew(keys: readonly string[], owner: string, lease: number): void | Promise<void>;
   /** Done: kept for `ttl` ms. Also where the claim has run out meanwhile, unless somebody else holds it. */
-  commit(key: string, owner: string, outcome: string | undefined, ttl: number): Promise<void>;
+  commit(key: string, owner: string, outcome: string | undefined, ttl: number): void | Promise<void>;
   /** Not done: whoever comes next may. */
-  abort(key: string, owner: string): Promise<void>;
+  abort(key: string, owner: string): void | Promise<void>;
 }

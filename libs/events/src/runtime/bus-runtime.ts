@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BusCore } from '../bus/bus-core.js';
+import type { Cards } from '../bus/cards.js';
+import type { DeclareCardOptions } from '../bus/declare-card.js';
 import { declareHandler, nameOfHandler, type DeclareDefaults, type DeclareOptions } from '../bus/declare.js';
 import { DeadLetters } from '../bus/dead-letters.js';
 import { EnvelopeFactory } from '../bus/envelope-factory.js';
@@ -8,14 +10,15 @@ import type { Listenable } from '../bus/publish-options.js';
 import { PublishRetries } from '../bus/publish-retry.js';
 import { Publisher, type LocalHandlers } from '../bus/publisher.js';
 import { RequestClient, type LocalAnswer, type LocalAnswerers } from '../bus/request-client.js';
-import type { Subscription } from '../bus/subscription.js';
+import { subscriptionOf, type Subscription } from '../bus/subscription.js';
 import { SystemEvents } from '../bus/system-events.js';
 import type { ResolvedBusOptions } from '../ports/options.js';
 import { Consumer } from '../consumer/consumer.js';
 import { drain } from '../consumer/drain.js';
 import { replyOf } from '../consumer/reply.js';
 import type { Clock } from '../core/clock.js';
-import type { HandlerDeclaration } from '../core/declaration.js';
+import type { CardDeclaration, HandlerDeclaration } from '../core/declaration.js';
+import type { PublishReceipt } from '../core/context.js';
 import type { EventEnvelope } from '../core/envelope.js';
 import { BusClosedError } from '../core/errors.js';
 import type { EventHandler } from '../core/handler.js';
@@ -26,7 +29,8 @@ import type { EventsLogger } from '../ports/logger.js';
 import { Claims } from '../pipeline/claims.js';
 import type { HandlerJob } from '../pipeline/job.js';
 import type { EventContracts } from '../validation/event-contracts.js';
-import { pipelineFor } from './pipeline.js';
+import { CardRuntime } from './card-runtime.js';
+import { pipelineFor, type PipelineServices } from './pipeline.js';
 import { WarningGate } from './warnings.js';
 
 export interface BusRuntimeOptions {
@@ -58,6 +62,7 @@ export class BusRuntime implements BusCore {
   /** The bus's options, resolved. */
   readonly options: ResolvedBusOptions;
   private readonly consumer: Consumer;
+  private readonly cardRuntime: CardRuntime;
   private readonly envelopes: EnvelopeFactory;
   private readonly warnings: WarningGate;
   private readonly closers = new Set<() => void>();
@@ -104,6 +109,14 @@ export class BusRuntime implements BusCore {
       lease: bus.reclaimAfter,
       clock,
     });
+    const services: Omit<PipelineServices, 'used'> = {
+      ...{ debug: setup.debug, bus: bus.name, instanceId, clock, contracts, claims },
+      stuck: (job) => {
+        this.stuck(job);
+      },
+    };
+    const reply = (event: EventEnvelope, type: string, payload: unknown): Promise<PublishReceipt> =>
+      this.bus.publish(type, payload, { target: event.sourceInstance });
     this.consumer = new Consumer(driver, {
       bus: bus.name,
       limits: { count: bus.prefetch, size: bus.prefetchBytes },
@@ -112,26 +125,32 @@ export class BusRuntime implements BusCore {
       scope,
       clock,
       retention: bus.retention,
-      pipeline: (declaration, used) =>
-        pipelineFor(declaration, {
-          used,
-          ...{ debug: setup.debug, bus: bus.name, instanceId, clock, contracts, claims },
-          stuck: (job) => {
-            this.stuck(job);
-          },
-        }),
-      reply: (event, type, payload) => this.bus.publish(type, payload, { target: event.sourceInstance }),
+      pipeline: (declaration, used) => pipelineFor(declaration, { ...services, used }),
+      reply,
     });
+    const retries = new PublishRetries(bus.name, clock);
     this.publisher = new Publisher(
       driver,
       this.envelopes,
       localHandlers(this.consumer),
       setup.debug ? logger : undefined,
       contracts,
-      new PublishRetries(bus.name, clock),
+      retries,
     );
+    this.cardRuntime = new CardRuntime({
+      ...{ options: bus, bus: bus.name, store: driver.cards, envelopes: this.envelopes, contracts, retries },
+      ...{ debug: setup.debug ? logger : undefined, logger, scope, clock, solo: this.consumer.solo, reply },
+      pipeline: (declaration) => pipelineFor(declaration, { ...services, used: () => undefined }),
+      warn: (warning) => {
+        this.warn(warning);
+      },
+      assertOpen: () => {
+        this.assertOpen();
+      },
+    });
     this.deadLetters = new DeadLetters({
-      store: driver.deadLetters,
+      letters: driver.deadLetters,
+      cardLetters: driver.cards.deadLetters,
       clock,
       redact: setup.redact,
       envelope: (type, payload) => this.publisher.envelope(type, payload, undefined),
@@ -154,9 +173,26 @@ export class BusRuntime implements BusCore {
     return declaration;
   }
 
+  /**
+   * Registers a handler of cards before the start.
+   * @throws InvalidCardError, InvalidHandlerError, InvalidOptionError
+   */
+  declareCards(
+    listenable: Listenable,
+    handler: EventHandler,
+    options: DeclareCardOptions,
+    name: string,
+  ): CardDeclaration {
+    return this.cardRuntime.declare(listenable, handler, options, name);
+  }
+
+  get cards(): Cards {
+    return this.cardRuntime.cards;
+  }
+
   /** Begins to receive. Twice is once. */
   start(): Promise<void> {
-    this.starting ??= this.consumer.start().then(
+    this.starting ??= Promise.all([this.consumer.start(), this.cardRuntime.start()]).then(
       () => {
         this.announceStarted.resolve();
         this.tellLife(SystemEvents.Startup);
@@ -181,19 +217,10 @@ export class BusRuntime implements BusCore {
     if (this.draining !== undefined) throw new BusClosedError(this.name);
     const declaration = declareHandler(pattern, handler, options, this.defaults(nameOfHandler(handler)));
     const entry = await this.consumer.add(declaration);
-    const { signal } = options;
-    const close = async (): Promise<void> => {
-      signal?.removeEventListener('abort', onAbort);
+    const remove = async (): Promise<void> => {
       if (!this.closed) await this.consumer.remove(entry);
     };
-    const onAbort = (): void => {
-      close().catch((error: unknown) => {
-        this.setup.logger.warn(`Handler ${declaration.name} could not be detached: ${messageOf(error)}`);
-      });
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted === true) await close();
-    return { name: declaration.name, patterns: declaration.patterns, close };
+    return subscriptionOf(declaration, remove, options.signal, this.setup.logger);
   }
 
   emitFailed(event: unknown, error: unknown): void {
@@ -210,13 +237,15 @@ export class BusRuntime implements BusCore {
   drain(): Promise<void> {
     const { clock, shutdownTimeout } = this.setup;
     if (this.draining === undefined && this.starting !== undefined) this.tellLife(SystemEvents.Shutdown);
-    this.draining ??= drain(this.consumer, {
-      clock,
-      timeout: shutdownTimeout,
-      handOver: this.driver.capabilities.durable,
-    }).finally(() => {
-      this.consumer.waiters.forgetAll();
-    });
+    const handOver = this.driver.capabilities.durable;
+    this.draining ??= Promise.all([
+      drain(this.consumer, { clock, timeout: shutdownTimeout, handOver }),
+      this.cardRuntime.drain(shutdownTimeout),
+    ])
+      .then(() => undefined)
+      .finally(() => {
+        this.consumer.waiters.forgetAll();
+      });
     return this.draining;
   }
 
@@ -295,13 +324,15 @@ function localHandlers(consumer: Consumer): LocalHandlers {
 function localAnswerers(consumer: Consumer, maxPayload: number): LocalAnswerers {
   return {
     answer(event: EventEnvelope): LocalAnswer | undefined {
-      const entry = consumer.registry.for(event.type).answering;
-      if (entry === undefined) return undefined;
+      const entries = consumer.registry.for(event.type).answering;
+      if (entries.length === 0) return undefined;
       let abort: (reason: Error) => void = () => undefined;
-      const job = consumer.answer(event, entry, (run) => {
+      const job = consumer.answer(event, entries, (run) => {
         abort = run;
       });
-      const reply = job.then((settled) => ({ reply: replyOf(settled, maxPayload), cause: settled.error }));
+      const reply = job.then((settled) =>
+        settled === undefined ? undefined : { reply: replyOf(settled, maxPayload), cause: settled.error },
+      );
       return {
         reply,
         abort: (reason) => {

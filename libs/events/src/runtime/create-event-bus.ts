@@ -33,6 +33,20 @@ export interface CreateEventBusOptions
   readonly clock?: Clock;
 }
 
+type ProcessOption = Exclude<keyof CreateEventBusOptions, keyof BusOptions | 'name' | 'upcasts' | 'clock'>;
+
+/** Those that are not the bus's own. */
+const OF_PROCESS: Readonly<Record<ProcessOption, true>> = {
+  service: true,
+  instanceId: true,
+  env: true,
+  shutdownTimeout: true,
+  debug: true,
+  redact: true,
+  logger: true,
+  system: true,
+};
+
 /**
  * Makes a bus for scripts and workers. It is connected and receives when the promise resolves; close it when done.
  * `EVENT_*` variables are read as in the module, those of this bus only; `env: false` leaves them alone.
@@ -40,39 +54,15 @@ export interface CreateEventBusOptions
  * @throws InvalidHandlerError, InvalidOptionError for upcasts that cannot be
  */
 export async function createEventBus(options: CreateEventBusOptions = {}): Promise<EventBus> {
-  const {
-    name = 'default',
-    service,
-    instanceId,
-    env,
-    shutdownTimeout,
-    debug,
-    redact,
-    logger,
-    system,
-    clock,
-    upcasts = [],
-    ...bus
-  } = options;
-  const module = {
-    service,
-    instanceId,
-    env,
-    shutdownTimeout,
-    debug,
-    redact,
-    logger,
-    system,
-    instances: { [name]: bus },
-  };
-  const given = Object.fromEntries(
-    Object.entries(module).filter(([, value]) => value !== undefined),
-  ) as EventsModuleOptions;
-  const resolved = resolveModuleOptions(given);
+  const { name = 'default', clock, upcasts = [], ...rest } = options;
+  const given = Object.entries<unknown>(rest).filter(([, value]) => value !== undefined);
+  const ofProcess = Object.fromEntries(given.filter(([key]) => Object.hasOwn(OF_PROCESS, key))) as EventsModuleOptions;
+  const bus = Object.fromEntries(given.filter(([key]) => !Object.hasOwn(OF_PROCESS, key))) as BusOptions;
+  const resolved = resolveModuleOptions({ ...ofProcess, instances: { [name]: bus } });
   const instances = new Map([...resolved.instances].filter(([each]) => each === name));
   const upcasters = new Upcasters();
   for (const { event, from, to, upcast } of upcasts) upcasters.add(event, from, to, upcast);
-  const buses = await Buses.open({ ...resolved, instances }, logger, clock, upcasters);
+  const buses = await Buses.open({ ...resolved, instances }, options.logger, clock, upcasters);
   await buses.start();
   return buses.get(name).bus;
 }

@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock.js';
-import type { HandlerDeclaration } from '../core/declaration.js';
+import { cardBatchStep } from '../cards/card-batch-step.js';
+import type { CardDeclaration, HandlerDeclaration } from '../core/declaration.js';
 import type { EventContext } from '../core/context.js';
 import { Batcher } from '../pipeline/batch.js';
 import { compose, type Middleware, type Pipeline } from '../pipeline/compose.js';
-import { invokeStep } from '../pipeline/invoke.js';
+import { invokeBatch, invokeStep } from '../pipeline/invoke.js';
 import type { HandlerJob } from '../pipeline/job.js';
 import { debug } from '../pipeline/middleware/debug.js';
 import { failedBy, failure } from '../pipeline/middleware/failure.js';
@@ -32,10 +33,11 @@ export interface PipelineServices {
  * debug, failure (retry or dead letter), typed (versions, validation), filter, once, idempotency, timeout, handler.
  * A handler gets the middleware that its options ask for and no other.
  */
-export function pipelineFor(declaration: HandlerDeclaration, services: PipelineServices): Pipeline {
+export function pipelineFor(declaration: HandlerDeclaration | CardDeclaration, services: PipelineServices): Pipeline {
   const { retry, timeout, stuckAfter, filters, idempotent, classes, batch, invoke } = declaration;
   const { clock, contracts, stuck } = services;
-  const failed = failedBy(retry);
+  const ofCards = 'onExhausted' in declaration;
+  const failed = failedBy(retry, ofCards ? declaration.onExhausted : undefined);
   const outer: Middleware[] = services.debug ? [debug] : [];
   const inner: Middleware[] = [];
   if (classes.size > 0) inner.push(typed(classes, contracts));
@@ -45,6 +47,12 @@ export function pipelineFor(declaration: HandlerDeclaration, services: PipelineS
   const watchdog = timeout === 0 ? undefined : new Watchdog({ clock, timeout, stuckAfter, stuck });
   if (batch !== undefined) {
     const several = invoke as unknown as (payloads: readonly unknown[], contexts: readonly EventContext[]) => unknown;
+    if (ofCards) {
+      // A batch of cards is of one card, whose lane gathers it.
+      const call = invokeBatch(several, watchdog);
+      const step = compose([...outer, failure(failed), ...inner], cardBatchStep(call));
+      return { step, whole: outer.length + inner.length === 0 ? { call, failed } : undefined };
+    }
     const batcher = new Batcher({ ...batch, clock, concurrency: declaration.concurrency, watchdog, invoke: several });
     return {
       step: compose([...outer, failure(failed), ...inner], batcher.step),
@@ -53,6 +61,7 @@ export function pipelineFor(declaration: HandlerDeclaration, services: PipelineS
       },
     };
   }
-  if (inner.length === 0) return { step: compose(outer, invokeStep(invoke, watchdog, failed)) };
-  return { step: compose([...outer, failure(failed), ...inner], invokeStep(invoke, watchdog)) };
+  // What the handler throws its own step takes.
+  const around = inner.length === 0 ? outer : [...outer, failure(failed), ...inner];
+  return { step: compose(around, invokeStep(invoke, watchdog, failed)) };
 }

@@ -1,6 +1,6 @@
 import type { EventBus } from '../bus/event-bus.js';
 import type { ResolvedBusOptions } from '../ports/options.js';
-import { EventEnvelope } from '../core/envelope.js';
+import { EventEnvelope, type EventMode } from '../core/envelope.js';
 import { MemoryBroker } from '../drivers/memory/memory-broker.js';
 import { MemoryDriver } from '../drivers/memory/memory-driver.js';
 import { TestClock } from './clock.js';
@@ -38,30 +38,23 @@ class MemoryHarness implements Harness {
   }
 
   deadLetters(): Promise<readonly HarnessDeadLetter[]> {
-    const { letters } = this.broker;
-    const rows = letters
-      .types()
-      .flatMap((type) => letters.read(type, undefined, Infinity))
-      .sort((a, b) => Number(a.position) - Number(b.position))
-      .map(({ event, type, reason, handler, group, attempts, error }) => {
-        return { id: event.id, type, reason, handler, group, attempts, error };
+    const { letters, cards } = this.broker;
+    const rows = [letters, cards.letters]
+      .flatMap((shelf) => shelf.types().flatMap((type) => shelf.read(type, undefined, Infinity)))
+      .sort((a, b) => a.at - b.at || Number(a.position) - Number(b.position))
+      .map(({ event, type, cardId, reason, handler, group, attempts, error }) => {
+        return { id: event.id, type, cardId, reason, handler, group, attempts, error };
       });
     return Promise.resolve(rows);
   }
 
   rawEntry(type: string, fields: Readonly<Record<string, string>>): Promise<void> {
-    const [driver] = this.broker.drivers.values();
-    if (driver === undefined) throw new Error('Open a bus before rawEntry().');
-    const event = new EventEnvelope({
-      type,
-      id: 'raw',
-      source: 'elsewhere',
-      sourceInstance: 'elsewhere',
-      time: this.clock.now(),
-      mode: 'broadcast',
-      text: fields['data'],
-    });
-    this.broker.broadcast(event, driver);
+    this.broker.broadcast(this.raw(type, 'broadcast', fields), this.driver());
+    return Promise.resolve();
+  }
+
+  rawCardEntry(topic: string, cardId: string, fields: Readonly<Record<string, string>>): Promise<void> {
+    this.driver().cards.publish({ topic, cardId }, this.raw(topic, 'anycast', fields));
     return Promise.resolve();
   }
 
@@ -83,5 +76,16 @@ class MemoryHarness implements Harness {
     if (outcome.status === 'rejected') throw outcome.reason;
     const left = this.clock.pending('awaited');
     if (left > 0) throw new Error(`${String(left)} timers are left that somebody waits for.`);
+  }
+
+  /** Any that lives. */
+  private driver(): MemoryDriver {
+    for (const driver of this.buses.values()) if (driver !== undefined) return driver;
+    throw new Error('Open a bus before raw entries.');
+  }
+
+  private raw(type: string, mode: EventMode, fields: Readonly<Record<string, string>>): EventEnvelope {
+    const [id, source, time] = ['raw', 'elsewhere', this.clock.now()] as const;
+    return new EventEnvelope({ type, id, source, sourceInstance: source, time, mode, text: fields['data'] });
   }
 }

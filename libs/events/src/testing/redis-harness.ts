@@ -7,14 +7,24 @@ import { createRedisDriver } from '../drivers/redis/create-redis-driver.js';
 import { Keys } from '../drivers/redis/keys.js';
 import type { RedisDriver } from '../drivers/redis/redis-driver.js';
 import { resolveBusOptions } from '../config/resolve.js';
-import type { ConformanceCapability, Harness, HarnessBusOptions, HarnessDeadLetter } from './conformance/harness.js';
+import { assertCardsKept } from './card-keys-left.js';
+import type {
+  ConformanceCapability,
+  Harness,
+  HarnessBusOptions,
+  HarnessDeadLetter,
+  RawCardOptions,
+} from './conformance/harness.js';
 import { openTestBus } from './open-bus.js';
 import { waitFor, type Truthy, type WaitOptions } from './wait-for.js';
 
 /** What the Redis backend can do of what not every backend can. */
 export const REDIS_CAPABILITIES: readonly ConformanceCapability[] = ['raw-entries', 'foreign-entries'];
 
-/** Several drivers with connections of their own on a real server or cluster, under a key prefix that nobody else has. */
+/**
+ * Several drivers with connections of their own on a real server or cluster, under prefixes for keys and for streams of
+ * cards that nobody else has.
+ */
 export async function redisHarness(url: string): Promise<Harness> {
   const prefix = `conformance:${randomBytes(6).toString('hex')}:`;
   const { commands } = await createClients(
@@ -27,6 +37,9 @@ export async function redisHarness(url: string): Promise<Harness> {
 class RedisHarness implements Harness {
   private readonly drivers = new Map<EventBus, RedisDriver>();
   private readonly keys: Keys;
+  private readonly streamPrefix: string;
+  /** Another program has written to cards: some may not be found yet. */
+  private foreign = false;
 
   constructor(
     private readonly url: string,
@@ -34,6 +47,7 @@ class RedisHarness implements Harness {
     private readonly client: Client,
   ) {
     this.keys = new Keys(prefix);
+    this.streamPrefix = `${prefix}cards:`;
   }
 
   async bus(options: HarnessBusOptions = {}): Promise<EventBus> {
@@ -41,7 +55,8 @@ class RedisHarness implements Harness {
     const bus = await openTestBus({
       ...options,
       backend: async (limits) => {
-        driver = await createRedisDriver({ ...limits, backend: 'redis', url: this.url, keyPrefix: this.prefix });
+        const cards = { ...limits.cards, streamPrefix: this.streamPrefix };
+        driver = await createRedisDriver({ ...limits, cards, backend: 'redis', url: this.url, keyPrefix: this.prefix });
         return driver;
       },
     });
@@ -61,12 +76,27 @@ class RedisHarness implements Harness {
       for (const [, fields] of await this.client.xrange(key, '-', '+'))
         letters.push(readLetter(key.slice(`${this.prefix}{t:`.length, -'}:dead'.length), fields));
     }
+    for (const key of await this.find(`${this.streamPrefix}{*}:*:dead`)) {
+      const topic = key.slice(key.indexOf('}:') + '}:'.length, -':dead'.length);
+      for (const [, fields] of await this.client.xrange(key, '-', '+')) letters.push(readLetter(topic, fields));
+    }
     return letters;
   }
 
   async rawEntry(type: string, fields: Readonly<Record<string, string>>): Promise<void> {
     await this.client.xadd(this.keys.log(type), '*', ...Object.entries(fields).flat());
     await this.client.publish(this.keys.wake(type), 'b 0');
+  }
+
+  async rawCardEntry(
+    topic: string,
+    cardId: string,
+    fields: Readonly<Record<string, string>>,
+    { notify = true }: RawCardOptions = {},
+  ): Promise<void> {
+    this.foreign = true;
+    await this.client.xadd(`${this.streamPrefix}${topic}:${cardId}`, '*', ...Object.entries(fields).flat());
+    if (notify) await this.client.publish('group_change', `register:${topic}:${cardId}`);
   }
 
   advance(ms: number): Promise<void> {
@@ -81,8 +111,13 @@ class RedisHarness implements Harness {
 
   async close(): Promise<void> {
     await Promise.all([...this.drivers.keys()].map((bus) => bus.close()));
-    for (const key of await this.find(`${this.prefix}*`)) await this.client.del(key);
-    await this.client.quit();
+    const keys = await this.find(`${this.prefix}*`);
+    try {
+      if (!this.foreign) await assertCardsKept(this.client, this.streamPrefix, keys);
+    } finally {
+      for (const key of keys) await this.client.del(key);
+      await this.client.quit();
+    }
   }
 
   private async find(pattern: string): Promise<string[]> {
@@ -121,5 +156,6 @@ function readLetter(type: string, fields: readonly string[]): HarnessDeadLetter 
     group: optional(at('group')),
     attempts: Number(at('attempts')),
     error: at('error'),
+    cardId: fields.includes('card') ? at('card') : undefined,
   };
 }

@@ -20,6 +20,11 @@ export class Deque<T> {
     return this.items[this.head];
   }
 
+  /** At most `count` from the head on, which stay. */
+  first(count: number): T[] {
+    return this.items.slice(this.head, this.head + count) as T[];
+  }
+
   shift(): T | undefined {
     const item = this.items[this.head];
     if (this.head < this.items.length) this.items[this.head++] = undefined;

@@ -3,6 +3,7 @@ import { afterIo, type Clock } from '../../core/clock.js';
 import type { EventEnvelope } from '../../core/envelope.js';
 import type { Member } from '../../ports/driver.js';
 import { NoSuchInstanceError, StreamFullError } from '../../core/errors.js';
+import { CardsBroker } from './cards/cards-broker.js';
 import { Channel, MemoryEntry, type Listener, type Slot } from './channel.js';
 import { IdempotencyTable } from './idempotency-table.js';
 import { LetterShelf } from './letter-shelf.js';
@@ -25,7 +26,7 @@ export interface BrokerClient {
   readonly bus: string;
   readonly instanceId: string;
   readonly clock: Clock;
-  readonly limits: Pick<ResolvedBusOptions, 'maxLength' | 'overflow' | 'retention'>;
+  readonly limits: Pick<ResolvedBusOptions, 'maxLength' | 'overflow' | 'retention' | 'cards'>;
   readonly requests: MemoryRequests;
   member(): Member;
   /** Tells that the oldest unread event of a type was dropped. */
@@ -54,6 +55,7 @@ export class MemoryBroker {
   readonly letters = new LetterShelf();
   readonly idempotency = new IdempotencyTable();
   readonly recentIds = new RecentIds();
+  readonly cards = new CardsBroker();
   /** Position of the event stored last. */
   position = 0;
   /** True once somebody receives: until then everything is kept for who may begin at `open`. */
@@ -61,7 +63,7 @@ export class MemoryBroker {
   private targets = new Map<string, Targets>();
   private dirty: Channel[] = [];
   private pumping = false;
-  private readonly waiting = new WaitingEntries((entry) => {
+  private readonly waiting = new WaitingEntries<MemoryEntry>((entry) => {
     this.enqueueAgain(entry);
   });
 
@@ -200,6 +202,7 @@ export class MemoryBroker {
   private lendClock(): void {
     const [driver] = this.drivers.values();
     this.waiting.useClock(driver?.clock);
+    this.cards.lend(driver);
   }
 
   private retryLater(channel: Channel): void {

@@ -26,6 +26,20 @@ describe('MemoryDriver: dead letters', () => {
     expect(world.broker.letters.count('order')).toBe(1);
   });
 
+  it('keeps the latest 10,000 of a type: the oldest goes for the next one, with a warning', async () => {
+    const world = new World(new TestClock(0));
+    const { deadLetters } = await world.driver();
+    const drops = (): unknown[] => world.warnings.filter(({ cause }) => cause === 'drop').map(({ details }) => details);
+    await deadLetters.add(world.event('other', { type: 'other' }), FAILED);
+    for (let number = 1; number <= 10_000; number++) await deadLetters.add(world.event(String(number)), FAILED);
+    expect([await deadLetters.count('order'), drops()]).toEqual([10_000, []]);
+    for (const id of ['10001', '10002']) await deadLetters.add(world.event(id), FAILED);
+    const letters = await deadLetters.read('order', undefined, Infinity);
+    expect([letters.length, letters[0]?.event?.id, letters.at(-1)?.event?.id]).toEqual([10_000, '10002', '3']);
+    expect(drops()).toEqual(['1', '2'].map((id) => ({ type: 'order', id })));
+    expect(await deadLetters.count('other')).toBe(1);
+  });
+
   it('what an inbox gives back before it pauses is not handed over again, but filed when its process ends', async () => {
     const world = new World(new TestClock(0), 9);
     const [a, b] = [await world.driver(), await world.driver()];

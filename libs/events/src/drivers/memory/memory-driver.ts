@@ -6,6 +6,7 @@ import { BusClosedError, InstanceIdInUseError, UnroutableError } from '../../cor
 import type {
   DriverCapabilities,
   DriverHost,
+  DriverWarning,
   EventDriver,
   Member,
   Sink,
@@ -13,6 +14,7 @@ import type {
   SourceSpec,
   StoreOptions,
 } from '../../ports/driver.js';
+import { MemoryCards, type CardsHost } from './cards/memory-cards.js';
 import type { Channel, MemoryEntry } from './channel.js';
 import { MemoryBroker, type BrokerClient } from './memory-broker.js';
 import { MemoryIdempotency, type IdempotencyHost } from './memory-idempotency.js';
@@ -24,11 +26,14 @@ import { identityOf } from './recent-ids.js';
 /** Between two looks at anycast events that nobody takes, ms at least. */
 const CHECK_AGAIN = 1_000;
 
-type Limits = Pick<ResolvedBusOptions, 'name' | 'maxLength' | 'overflow' | 'retention'>;
+type Limits = Pick<ResolvedBusOptions, 'name' | 'maxLength' | 'overflow' | 'retention' | 'cards'>;
 
 /** Events in this process alone: nothing to install, nothing outlives the process. */
-export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, RequestsHost, LettersHost, IdempotencyHost {
+export class MemoryDriver
+  implements EventDriver, BrokerClient, SourceHost, RequestsHost, LettersHost, IdempotencyHost, CardsHost
+{
   readonly capabilities: DriverCapabilities = { name: 'memory', durable: false, distributed: false };
+  readonly cards = new MemoryCards(this);
   readonly requests = new MemoryRequests(this);
   readonly deadLetters = new MemoryLetters(this);
   readonly idempotency = new MemoryIdempotency(this);
@@ -56,6 +61,14 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
 
   get bus(): string {
     return this.limits.name;
+  }
+
+  get service(): string {
+    return this.host?.service ?? '';
+  }
+
+  warn(warning: DriverWarning): void {
+    this.host?.warn(warning);
   }
 
   open(host: DriverHost): Promise<void> {
@@ -99,6 +112,7 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     this.closed = true;
     this.requests.close();
     for (const source of this.sources) await source.close();
+    await this.cards.close();
     this.broker.inboxes.delete(this.instanceId);
     this.broker.leave(this);
   }
@@ -113,7 +127,7 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     const letter = { type, at: this.clock.now(), reason, handler, group, attempts, error, stack, operation, event };
     const { position, dropped } = this.broker.letters.add(letter);
     if (dropped !== undefined) {
-      this.host?.warn({
+      this.warn({
         cause: 'drop',
         message: `'${type}' has too many dead letters; the oldest was dropped`,
         details: { type, id: dropped.event.id },
@@ -126,7 +140,7 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     const { event, type, past } = entry;
     const { reason, handler, error } = row;
     this.file(event, group, row, past.operation);
-    this.host?.warn({
+    this.warn({
       cause: 'dead-letter',
       message: `'${type}' (${event.id}) is a dead letter: ${reason}: ${error}`,
       details: { type, id: event.id, reason, handler, group },
@@ -134,7 +148,7 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
   }
 
   dropped(type: string): void {
-    this.host?.warn({
+    this.warn({
       cause: 'drop',
       message: `'${type}' is full (maxLength); the oldest unread event was dropped`,
       details: { type },
@@ -173,7 +187,7 @@ export class MemoryDriver implements EventDriver, BrokerClient, SourceHost, Requ
     for (const source of this.sources) if (source.spec.kind === 'group') groups[source.spec.group] = source.listening();
     return {
       instanceId: this.instanceId,
-      service: this.host?.service ?? '',
+      service: this.service,
       startedAt: this.startedAt,
       answers: this.requests.patterns(),
       groups,

@@ -71,6 +71,7 @@ export class MemoryRequests {
     return new Promise((resolve, reject) => {
       const deadline = clock.now() + timeout;
       const tried = new Set<MemoryRequests>();
+      const declined = new Set<MemoryRequests>();
       let ended = false;
       const end = (act: () => void): void => {
         if (ended) return;
@@ -96,7 +97,7 @@ export class MemoryRequests {
       signal?.addEventListener('abort', onAbort, { once: true });
       const next = (): void => {
         if (ended) return;
-        const candidates = this.candidates(event.type);
+        const candidates = this.candidates(event.type).filter((each) => !declined.has(each));
         if (candidates.length === 0) {
           end(() => {
             reject(new NoHandlerError(event.type, bus));
@@ -119,7 +120,10 @@ export class MemoryRequests {
             end(() => {
               resolve(verdict.reply);
             });
-          else next();
+          else {
+            if (verdict.kind === 'declined') declined.add(candidate);
+            next();
+          }
         });
       };
       queueMicrotask(next);
@@ -127,7 +131,7 @@ export class MemoryRequests {
   }
 
   private candidates(type: string): MemoryRequests[] {
-    const all = [...this.driver.peers()].filter((each) => each.answers(type));
+    const all = [...this.driver.peers()].filter((each) => each !== this && each.answers(type));
     const first = this.turn++ % Math.max(all.length, 1);
     return [...all.slice(first), ...all.slice(0, first)];
   }

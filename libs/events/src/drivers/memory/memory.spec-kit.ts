@@ -2,11 +2,22 @@ import type { Clock } from '../../core/clock.js';
 import type { DeadLetterRow, Delivery, RetryRow } from '../../core/delivery.js';
 import { EventEnvelope, type EnvelopeInit } from '../../core/envelope.js';
 import type { DriverWarning, Sink, Source, SourceSpec } from '../../ports/driver.js';
+import type { ResolvedCardOptions } from '../../ports/options.js';
 import { MemoryBroker } from './memory-broker.js';
 import { MemoryDriver } from './memory-driver.js';
 
 export const BILLING: SourceSpec = { kind: 'group', group: 'billing' };
 export const RETENTION = 5_000;
+export const CARDS: ResolvedCardOptions = {
+  lease: 10_000,
+  quantum: 32,
+  idleAfter: 600_000,
+  sweep: 30_000,
+  scan: 300_000,
+  streamPrefix: 'event_stream:',
+  encoding: 'cloudevents',
+  stuckAfter: 60_000,
+};
 export const FAILED: DeadLetterRow = {
   handler: 'charge',
   reason: 'handler-failed',
@@ -54,15 +65,14 @@ export class World<C extends Clock> {
     private readonly maxLength = 3,
   ) {}
 
-  async driver(): Promise<MemoryDriver> {
+  async driver(instanceId = String.fromCharCode(97 + this.opened++), service = 's'): Promise<MemoryDriver> {
     const { maxLength } = this;
-    const limits = { name: 'default', maxLength, overflow: 'reject', retention: RETENTION } as const;
+    const limits = { name: 'default', maxLength, overflow: 'reject', retention: RETENTION, cards: CARDS } as const;
     const driver = new MemoryDriver(limits, this.broker);
-    const instanceId = String.fromCharCode(97 + this.opened++);
     const nothing = (): void => undefined;
     const warn = (warning: DriverWarning): void => void this.warnings.push(warning);
     const logger = { log: nothing, warn: nothing, error: nothing, debug: nothing };
-    await driver.open({ bus: 'default', service: 's', instanceId, clock: this.clock, logger, warn });
+    await driver.open({ bus: 'default', service, instanceId, clock: this.clock, logger, warn });
     return driver;
   }
 

@@ -29,6 +29,12 @@ describe('RecentIds', () => {
     ids.add('e', 10 * MINUTE + 2);
     expect([ids.size, ids.find('d', 10 * MINUTE + 2)]).toEqual([2, 3]);
   });
+
+  it('remembers longest what was added last, for the first time or again', () => {
+    const ids = new RecentIds(2);
+    for (const [index, key] of ['a', 'b', 'a', 'c'].entries()) ids.add(key, index);
+    expect([ids.size, ...['a', 'b', 'c'].map((key) => ids.find(key, 4))]).toEqual([2, 2, undefined, 3]);
+  });
 });
 
 describe('identityOf', () => {

@@ -1,20 +1,19 @@
 import type { Clock, Timer } from '../../core/clock.js';
-import type { MemoryEntry } from './channel.js';
 import { DueQueue } from './due-queue.js';
 
 /**
- * Retries that wait for their time. They are the broker's: whoever is alive lends it a clock, and without anybody they
- * wait on.
+ * What waits for its time, such as retries. It is the broker's: whoever is alive lends it a clock, and without anybody it
+ * waits on.
  */
-export class WaitingEntries {
-  private readonly entries = new DueQueue<MemoryEntry>();
+export class WaitingEntries<T> {
+  private readonly entries = new DueQueue<T>();
   private clock: Clock | undefined;
   private timer: { readonly due: number; readonly handle: Timer } | undefined;
 
   /** @param hand called with each entry when it is due, in the order of time */
-  constructor(private readonly hand: (entry: MemoryEntry) => void) {}
+  constructor(private readonly hand: (entry: T) => void) {}
 
-  add(entry: MemoryEntry, due: number): void {
+  add(entry: T, due: number): void {
     this.entries.add(entry, due);
     this.arm();
   }

@@ -4,16 +4,22 @@ import { EventEnvelope, NO_HEADERS, type EventMode } from '../../core/envelope.j
 /** An entry's fields as Redis gives them: name, value, name, value … */
 export type Fields = readonly string[];
 
+/** Whether an entry says the type of its event itself: in an inbox always, on a card where the type is not the topic. */
+type TypeTold = 'never' | 'sometimes' | 'always';
+
 /**
  * Packs what the key and the entry id do not already say: a JSON array of CloudEvents `id`, `source`, the publishing
- * instance, and, as far as they are set, version, hops, correlation id, causation id, traceparent, headers, and in an
- * inbox the type. Specified in docs/wire-protocol.md.
+ * instance, and, as far as they are set, version, hops, correlation id, causation id, traceparent, headers, and, in an
+ * inbox or where a card's event has a type that is not its topic, the type. Specified in docs/wire-protocol.md.
  */
-export function packAttributes(event: EventEnvelope, origin = packOrigin(event)): string {
+export function packAttributes(
+  event: EventEnvelope,
+  origin = packOrigin(event),
+  // An inbox holds all types, so its entries say theirs.
+  typed = event.mode === 'unicast',
+): string {
   const head = `["${event.id}",${origin}`;
   const { version, hops, inheritedCorrelationId, causationId, traceparent, headers } = event;
-  // An inbox holds all types, so its entries say theirs.
-  const typed = event.mode === 'unicast';
   if (
     !typed &&
     version === 1 &&
@@ -46,7 +52,13 @@ function quote(text: string): string {
  * foreign fields, which become the payload `{name: 'value'}`.
  * @throws Error that says what is wrong
  */
-export function readEntry(type: string, mode: EventMode, entryId: string, fields: Fields): EventEnvelope {
+export function readEntry(
+  type: string,
+  mode: EventMode,
+  entryId: string,
+  fields: Fields,
+  told: TypeTold = mode === 'unicast' ? 'always' : 'never',
+): EventEnvelope {
   const time = Number(entryId.slice(0, entryId.indexOf('-')));
   let packed: string | undefined;
   let text: string | undefined;
@@ -57,12 +69,13 @@ export function readEntry(type: string, mode: EventMode, entryId: string, fields
     else if (name === 'data') text = fields[index + 1];
     else foreign = true;
   }
-  if (packed !== undefined) return unpack(type, mode, time, packed, text);
+  if (packed !== undefined) return unpack(type, mode, time, packed, text, told);
   const map = new Map<string, string>();
   for (let index = 0; index + 1 < fields.length; index += 2) map.set(fields[index] ?? '', fields[index + 1] ?? '');
-  if (map.has('specversion')) return readCloudEvent(type, mode, time, entryId, map);
-  if (mode === 'unicast') throw new Error("an inbox entry without field 'ce' does not say its type");
-  if (!foreign && text !== undefined) return unpack(type, mode, time, JSON.stringify([entryId, 'foreign', '']), text);
+  if (map.has('specversion')) return readCloudEvent(type, mode, time, entryId, map, told);
+  if (told === 'always') throw new Error("an inbox entry without field 'ce' does not say its type");
+  if (!foreign && text !== undefined)
+    return unpack(type, mode, time, JSON.stringify([entryId, 'foreign', '']), text, told);
   return new EventEnvelope({
     type,
     mode,
@@ -72,6 +85,11 @@ export function readEntry(type: string, mode: EventMode, entryId: string, fields
     sourceInstance: '',
     text: JSON.stringify(Object.fromEntries(map)),
   });
+}
+
+/** Reads an entry of a card. Its type is the topic, unless it says another. @throws Error that says what is wrong */
+export function readCardEntry(topic: string, entryId: string, fields: Fields): EventEnvelope {
+  return readEntry(topic, 'anycast', entryId, fields, 'sometimes');
 }
 
 /** Reads the usual `["id","source","instance"]` without a parser; undefined for anything else. */
@@ -96,8 +114,15 @@ function readShort(packed: string): { id: string; source: string; sourceInstance
   };
 }
 
-function unpack(type: string, mode: EventMode, time: number, packed: string, text: string | undefined): EventEnvelope {
-  const short = mode === 'unicast' ? undefined : readShort(packed);
+function unpack(
+  type: string,
+  mode: EventMode,
+  time: number,
+  packed: string,
+  text: string | undefined,
+  told: TypeTold,
+): EventEnvelope {
+  const short = told === 'always' ? undefined : readShort(packed);
   if (short !== undefined) {
     const { id, source, sourceInstance } = short;
     return new EventEnvelope({ type, mode, time, id, source, sourceInstance, text });
@@ -109,7 +134,7 @@ function unpack(type: string, mode: EventMode, time: number, packed: string, tex
   if (typeof id !== 'string' || id === '' || typeof source !== 'string' || typeof sourceInstance !== 'string') {
     throw new Error("field 'ce' does not begin with id, source and instance");
   }
-  if (mode === 'unicast') {
+  if (told === 'always' || (told === 'sometimes' && typed !== undefined)) {
     assertEventType(typed);
     type = typed;
   }
@@ -137,9 +162,10 @@ function readCloudEvent(
   time: number,
   entryId: string,
   map: ReadonlyMap<string, string>,
+  told: TypeTold,
 ): EventEnvelope {
-  if (mode === 'unicast') {
-    const named = map.get('type');
+  const named = map.get('type');
+  if (told === 'always' || (told === 'sometimes' && named !== undefined)) {
     assertEventType(named);
     type = named;
   }

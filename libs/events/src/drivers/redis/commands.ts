@@ -8,11 +8,11 @@ type ScriptCall = (...args: Argument[]) => Promise<unknown>;
 /** Makes the scripts known to a client; they travel by hash and are loaded when a server does not have them. */
 export function defineScripts(client: Client): void {
   for (const [name, { keys, lua }] of Object.entries(SCRIPTS)) {
-    client.defineCommand(commandName(name), { numberOfKeys: keys, lua });
+    client.defineCommand(commandName(name), keys === null ? { lua } : { numberOfKeys: keys, lua });
   }
 }
 
-/** Calls a script: keys first, then arguments. */
+/** Calls a script: keys first, then arguments; of one with any number of keys, this number before them. */
 export function callScript(client: Client, name: ScriptName, args: readonly Argument[]): Promise<unknown> {
   const call = (client as unknown as Record<string, ScriptCall | undefined>)[commandName(name)];
   if (call === undefined) throw new Error(`script ${name} is not defined`);

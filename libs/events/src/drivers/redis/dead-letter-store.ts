@@ -1,17 +1,14 @@
-import type { DeadLetterReason, DeadLetterRow } from '../../core/delivery.js';
+import type { DeadLetterRow } from '../../core/delivery.js';
 import type { EventEnvelope } from '../../core/envelope.js';
 import { UnsupportedError } from '../../core/errors.js';
 import type { LetterStore, StoredLetter } from '../../ports/stores.js';
-import { readEntry, type Fields } from './codec.js';
 import { GRACE } from './connection.js';
-import { bodyArgs, indexLetters, letterFields } from './dead-letters.js';
+import { indexLetters } from './dead-letters.js';
 import { ANYCAST_GROUP } from './keys.js';
+import { bodyArgs, letterFields, POSITION, readLetter } from './letter.js';
 import type { RedisHost } from './redis-host.js';
-import { readMode } from './redo-mark.js';
 import { redoWake } from './redelivery.js';
 
-/** What a stream id looks like; Redis would take more for one. */
-const POSITION = /^\d{1,20}-\d{1,20}$/;
 /** Letters that one call removes. */
 const CHUNK = 1_000;
 
@@ -125,39 +122,4 @@ export class RedisLetters implements LetterStore {
     ]);
     return moved + waiting;
   }
-}
-
-/** Reads a letter: what is said of it ends with `at`, what follows is the original entry. */
-function readLetter(type: string, position: string, fields: Fields): StoredLetter {
-  const said = new Map<string, string>();
-  let next = 0;
-  for (let name: string | undefined; next < fields.length && name !== 'at'; next += 2) {
-    name = fields[next] ?? '';
-    said.set(name, fields[next + 1] ?? '');
-  }
-  const optional = (name: string): string | undefined => (said.get(name) === '' ? undefined : said.get(name));
-  const group = optional('group');
-  const entry = said.get('entry') ?? '';
-  const mode = readMode(said.get('mode')) ?? (group === undefined ? 'anycast' : 'broadcast');
-  let event: EventEnvelope | undefined;
-  try {
-    event = readEntry(type, mode, POSITION.test(entry) ? entry : position, fields.slice(next));
-    event.payload();
-  } catch {
-    // It is a dead letter because it cannot be read, perhaps.
-    event = undefined;
-  }
-  return {
-    type,
-    position,
-    at: Number(said.get('at') ?? Number.parseInt(position, 10)),
-    reason: (said.get('reason') ?? 'undecodable') as DeadLetterReason,
-    handler: optional('handler'),
-    group,
-    attempts: Number(said.get('attempts') ?? 0),
-    error: said.get('error') ?? '',
-    stack: optional('stack'),
-    operation: optional('operation'),
-    event,
-  };
 }

@@ -1,7 +1,6 @@
 import type { DeadLetterRow } from '../../core/delivery.js';
-import type { EventEnvelope, EventMode } from '../../core/envelope.js';
-import { packAttributes } from './codec.js';
 import { GRACE, type Connection } from './connection.js';
+import { bodyArgs, letterFields, rowArgs, type LetterHead } from './letter.js';
 import type { RedisHost } from './redis-host.js';
 import type { RedisDelivery } from './stream-state.js';
 
@@ -9,35 +8,6 @@ import type { RedisDelivery } from './stream-state.js';
 export interface EntryPlace {
   readonly stream: string;
   readonly id: string;
-}
-
-/** What is said of a letter beside its failure. */
-export interface LetterHead {
-  /** Id of the entry that the event was published as. */
-  readonly entry: string;
-  /** '' = none */
-  readonly group: string;
-  readonly mode: EventMode;
-  /** ms */
-  readonly at: number;
-}
-
-/** The fields of a letter before those of the original entry; the scripts write the same. The name `at` ends them. */
-export function letterFields(head: LetterHead, row: DeadLetterRow): (string | number)[] {
-  const { entry, group, mode, at } = head;
-  const fields = Object.entries({ entry, group, mode, ...texts(row), operation: '', at });
-  return fields.flat();
-}
-
-/** A row as the scripts take it. */
-export function rowArgs(row: DeadLetterRow): (string | number)[] {
-  const { reason, handler, attempts, error, stack } = texts(row);
-  return [reason, handler, attempts, error, stack];
-}
-
-/** What an event is stored as, for scripts: its `ce` and `data`; '' and '' for what could not be read. */
-export function bodyArgs(event: EventEnvelope | undefined): readonly [ce: string, data: string] {
-  return event === undefined ? ['', ''] : [packAttributes(event), event.text ?? ''];
 }
 
 /**
@@ -106,14 +76,4 @@ export function tellDead(
       details: { type, id, reason, handler, group },
     });
   }
-}
-
-function texts({ reason, handler = '', attempts, error, stack = '' }: DeadLetterRow): {
-  reason: string;
-  handler: string;
-  attempts: number;
-  error: string;
-  stack: string;
-} {
-  return { reason, handler, attempts, error, stack };
 }

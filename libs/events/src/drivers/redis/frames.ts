@@ -4,7 +4,7 @@
  *
  * - `i`: the inbox has something.
  * - `q`: a request: header `[rid, replyTo, type, remaining ms, ce]`, then the payload's JSON ('' = none, `@key` = stored under that key).
- * - `r`: a reply: header `[rid, 'ok' | 'error' | 'refused' | 'lost']`, then a body like that of a request.
+ * - `r`: a reply: header `[rid, 'ok' | 'error' | 'refused' | 'declined' | 'lost']`, then a body like that of a request.
  */
 export interface Frame {
   readonly kind: 'i' | 'q' | 'r';

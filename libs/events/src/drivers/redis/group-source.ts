@@ -295,7 +295,11 @@ export abstract class GroupSource extends StreamSource {
 
   private async restore(stream: StreamState): Promise<boolean> {
     const exists = await this.host.connection.run((client) => client.exists(stream.key));
-    if (exists === 0) return false;
+    if (exists === 0) {
+      // Nobody can have left anything there; else it would be looked at again and again until the first event comes.
+      stream.claimable = false;
+      return false;
+    }
     await this.restoreGroup(stream);
     return true;
   }

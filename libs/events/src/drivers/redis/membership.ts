@@ -15,11 +15,14 @@ export interface Interests {
   answers: string[];
   groups: Record<string, string[]>;
   anycast: string[];
+  /** Topics whose cards it takes. */
+  cards: string[];
 }
 
 /** A live process, as the others see it. */
 export interface Peer extends Member {
   readonly anycast: readonly string[];
+  readonly cards: readonly string[];
 }
 
 export interface MembershipHost {
@@ -114,13 +117,14 @@ export class Membership {
     return peers;
   }
 
-  /** Who answers requests of a type. */
+  /** Who else answers requests of a type. */
   answerers(type: string): readonly string[] {
     let found = this.answering.get(type);
     if (found === undefined) {
       found = this.peers
         .filter((peer) => peer.answers.some((pattern) => matches(pattern, type)))
-        .map((peer) => peer.instanceId);
+        .map((peer) => peer.instanceId)
+        .filter((each) => each !== this.host.instanceId);
       if (this.answering.size < 10_000) this.answering.set(type, found);
     }
     return found;
@@ -217,8 +221,9 @@ function readPeer(instanceId: string, description: string): Peer | undefined {
   try {
     const row = JSON.parse(description.slice(description.indexOf(' ') + 1)) as Record<string, unknown> | null;
     if (row === null || typeof row !== 'object') return undefined;
-    const { service, startedAt, answers, groups, anycast } = row;
-    if (!isTexts(answers) || !isTexts(anycast) || typeof groups !== 'object' || groups === null) return undefined;
+    const { service, startedAt, answers, groups, anycast, cards = [] } = row;
+    if (!isTexts(answers) || !isTexts(anycast) || !isTexts(cards) || typeof groups !== 'object' || groups === null)
+      return undefined;
     if (!Object.values(groups).every(isTexts)) return undefined;
     return {
       instanceId,
@@ -226,6 +231,7 @@ function readPeer(instanceId: string, description: string): Peer | undefined {
       startedAt: typeof startedAt === 'number' ? startedAt : 0,
       answers,
       anycast,
+      cards,
       groups: groups as Record<string, string[]>,
     };
   } catch {

@@ -19,13 +19,16 @@ export type BatchReply =
   readonly ['OK', string, number, ...(string | number)[]] | readonly ['NEW'] | readonly ['FULL'] | readonly ['GONE'];
 
 /** Where a lane's events go. */
-export interface LaneTarget {
-  /** Calls the script. `since`: '' or the id since which the events may already be stored. */
-  send(batch: Batch, since: string): Promise<BatchReply>;
+export interface LaneTarget<Event extends Waiting = Waiting> {
+  /**
+   * Calls the script. `batch` is the same object for a resend. `since`: '' or the id since which the events may already be
+   * stored. `events` are those of the batch.
+   */
+  send(batch: Batch, since: string, events: readonly Event[]): Promise<BatchReply>;
   /** The stream is new: makes ready what must be before its first entry. */
   prepare(): Promise<void>;
-  /** What FULL or GONE means here. */
-  refusal(reply: 'FULL' | 'GONE'): Error;
+  /** What FULL or GONE means here, of one event. */
+  refusal(reply: 'FULL' | 'GONE', event: Event): Error;
   dropped(count: number): void;
 }
 
@@ -59,19 +62,19 @@ interface Trial {
  * own result. A call whose answer was lost is sent again, flagged, before anything newer. What cannot be stored within the
  * grace time after its first failure is refused, whatever the failure; an event so waits for twice that at most.
  */
-export class PublishLane {
-  private readonly queue: Waiting[] = [];
+export class PublishLane<Event extends Waiting = Waiting> {
+  private readonly queue: Event[] = [];
   private head = 0;
   private scheduled = false;
   private sending = false;
 
   constructor(
     private readonly host: LaneHost,
-    private readonly target: LaneTarget,
+    private readonly target: LaneTarget<Event>,
     private readonly idle: () => void,
   ) {}
 
-  push(waiting: Waiting): void {
+  push(waiting: Event): void {
     this.queue.push(waiting);
     if (this.scheduled || this.sending) return;
     this.scheduled = true;
@@ -97,8 +100,8 @@ export class PublishLane {
     this.idle();
   }
 
-  private next(): Waiting[] {
-    const batch: Waiting[] = [];
+  private next(): Event[] {
+    const batch: Event[] = [];
     let size = 0;
     for (
       let each = this.queue[this.head];
@@ -145,19 +148,20 @@ export class PublishLane {
     this.leave(late);
   }
 
-  private async store(batch: readonly Waiting[], trial: Trial): Promise<void> {
-    const reply = await this.send(packBatch(batch), trial);
+  private async store(batch: readonly Event[], trial: Trial): Promise<void> {
+    const reply = await this.send(packBatch(batch), trial, batch);
     if (reply[0] === 'OK') {
       this.report(batch, reply);
       return;
     }
-    const { length } = batch;
+    const [first, second] = batch;
     // Of several some may fit, and some be there already.
-    if (length > 1 && (reply[0] === 'FULL' || batch.some(({ once }) => once))) await this.storeEach(batch, trial);
-    else throw this.target.refusal(reply[0] === 'GONE' ? 'GONE' : 'FULL');
+    if (second !== undefined && (reply[0] === 'FULL' || batch.some(({ once }) => once)))
+      await this.storeEach(batch, trial);
+    else if (first !== undefined) throw this.target.refusal(reply[0] === 'GONE' ? 'GONE' : 'FULL', first);
   }
 
-  private async storeEach(batch: readonly Waiting[], trial: Trial): Promise<void> {
+  private async storeEach(batch: readonly Event[], trial: Trial): Promise<void> {
     const { since } = trial;
     for (const [index, each] of batch.entries()) {
       trial.since = since;
@@ -173,12 +177,12 @@ export class PublishLane {
   }
 
   /** Sends until there is an answer, or until the grace time is over. */
-  private async send(batch: Batch, trial: Trial): Promise<BatchReply> {
+  private async send(batch: Batch, trial: Trial, events: readonly Event[]): Promise<BatchReply> {
     const { connection, clock } = this.host;
     for (;;) {
       const before = this.host.serverIdNow();
       try {
-        const reply = await this.target.send(batch, trial.since);
+        const reply = await this.target.send(batch, trial.since, events);
         if (reply[0] !== 'NEW') {
           trial.end = undefined;
           return reply;

@@ -14,7 +14,11 @@ import type {
   StoreOptions,
 } from '../../ports/driver.js';
 import type { ResolvedBusOptions } from '../../ports/options.js';
+import type { CardStore } from '../../ports/cards.js';
 import type { IdempotencyStore, LetterStore } from '../../ports/stores.js';
+import { assembleCards } from './cards/assemble-cards.js';
+import type { OpenCards } from './cards/open-cards.js';
+import { RedisCardStore } from './cards/redis-card-store.js';
 import type { Clients } from './clients.js';
 import { Connection } from './connection.js';
 import { RedisLetters } from './dead-letter-store.js';
@@ -43,6 +47,7 @@ const BEATS_A_PERIOD = 3;
  */
 export class RedisDriver implements EventDriver {
   readonly capabilities: DriverCapabilities = { name: 'redis', durable: true, distributed: true };
+  readonly cards: CardStore = new RedisCardStore(() => this.running().cards);
   readonly deadLetters: LetterStore = new RedisLetters(() => this.running().redis);
   readonly idempotency: IdempotencyStore = new RedisIdempotency(() => this.running().redis);
   private readonly sources = new Sources();
@@ -108,11 +113,12 @@ export class RedisDriver implements EventDriver {
     parts.maintenance.stop();
     parts.asker.close();
     if (connection.isUp) {
-      await this.sources.close();
+      await Promise.all([this.sources.close(), parts.cards.close()]);
       await this.leave(parts).catch((error: unknown) => {
         warn({ cause: 'internal', message: `leaving the bus: ${messageOf(error)}; the others will find out` });
       });
     }
+    parts.cards.stop();
     membership.stop();
     await connection.close();
   }
@@ -122,6 +128,7 @@ export class RedisDriver implements EventDriver {
     this.closed = true;
     this.parts?.background.stop();
     this.parts?.maintenance.stop();
+    this.parts?.cards.stop();
     this.parts?.redis.membership.stop();
     this.parts?.redis.connection.disconnect();
   }
@@ -151,7 +158,7 @@ export class RedisDriver implements EventDriver {
     };
     const connection = new Connection(this.clients, bus, clock, {
       restored: () => {
-        this.restored(redis);
+        this.restored(redis, cards);
       },
       message: (channel, message) => {
         switchboard.heard(channel, message);
@@ -177,7 +184,7 @@ export class RedisDriver implements EventDriver {
       keys,
       connection,
       serverClock,
-      interests: () => sources.interests(),
+      interests: () => ({ ...sources.interests(), cards: cards.interests() }),
       dead: (instances) => void maintenance.bury(instances),
       taken: () => {
         warn({
@@ -199,10 +206,11 @@ export class RedisDriver implements EventDriver {
         sources.remove(source);
       },
     };
+    const cards = assembleCards(redis, service, limits);
     const mailer = new Mailer(connection, keys);
     const asker = new RequestAsker(redis, mailer);
     const maintenance = new Maintenance(redis, clock);
-    const switchboard = new Switchboard(redis, sources, asker);
+    const switchboard = new Switchboard(redis, sources, asker, cards);
     const publisher = new RedisPublisher({
       bus,
       service,
@@ -219,12 +227,13 @@ export class RedisDriver implements EventDriver {
     const background = new Repeater(clock, (error) => {
       readFailed('background work', error);
     });
-    return { redis, mailer, publisher, asker, maintenance, background };
+    return { redis, mailer, publisher, asker, maintenance, background, cards };
   }
 
   /** The connection is there again: anything may have been missed meanwhile. */
-  private restored({ types, membership, readFailed }: RedisHost): void {
+  private restored({ types, membership, readFailed }: RedisHost, cards: OpenCards): void {
     this.sources.restored();
+    cards.restored();
     Promise.all([types.refresh(true), membership.announce()]).catch((error: unknown) => {
       readFailed('after the reconnect', error);
     });
@@ -241,4 +250,5 @@ interface Parts {
   readonly asker: RequestAsker;
   readonly maintenance: Maintenance;
   readonly background: Repeater;
+  readonly cards: OpenCards;
 }

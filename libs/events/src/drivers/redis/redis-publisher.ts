@@ -1,12 +1,6 @@
 import type { Clock } from '../../core/clock.js';
 import type { EventEnvelope, EventMode } from '../../core/envelope.js';
-import {
-  EventsOverloadedError,
-  isEventsError,
-  NoSuchInstanceError,
-  StreamFullError,
-  UnroutableError,
-} from '../../core/errors.js';
+import { isEventsError, NoSuchInstanceError, StreamFullError, UnroutableError } from '../../core/errors.js';
 import { matches } from '../../core/pattern.js';
 import type { DriverWarning, StoreOptions } from '../../ports/driver.js';
 import type { Batch } from './batch.js';
@@ -14,6 +8,7 @@ import { packAttributes, packOrigin } from './codec.js';
 import { GRACE, type Connection } from './connection.js';
 import { ANYCAST_GROUP, type Keys } from './keys.js';
 import type { Membership, Peer } from './membership.js';
+import { PublishBuffer } from './publish-buffer.js';
 import { PublishLane, type BatchReply, type LaneHost, type LaneTarget, type Waiting } from './publish-lane.js';
 import { ignoreBusyGroup } from './reply-errors.js';
 import type { ServerClock } from './server-clock.js';
@@ -21,9 +16,6 @@ import type { TypeRegistry } from './type-registry.js';
 
 /** Events that travel in one call. */
 const MAX_BATCH = 500;
-/** Events, and characters of them, that may wait to be sent. */
-const MAX_BUFFERED = 100_000;
-const MAX_BUFFERED_SIZE = 64 * (1 << 20);
 /** Idle lanes that are kept. */
 const MAX_LANES = 1_000;
 /** Types that are remembered to be wanted. */
@@ -59,8 +51,7 @@ export class RedisPublisher implements LaneHost {
   /** Who publishes, unless an event says another source. */
   private readonly service: string;
   private readonly origin: string;
-  private buffered = 0;
-  private bufferedSize = 0;
+  private readonly buffer: PublishBuffer;
   /** Rotates who reads at once: it travels with every wake-up. */
   private counter = Math.floor(Math.random() * 1_000);
 
@@ -69,6 +60,7 @@ export class RedisPublisher implements LaneHost {
     this.clock = host.clock;
     this.connection = host.connection;
     this.audience = new Audience(host);
+    this.buffer = new PublishBuffer(host.bus);
     this.service = host.service;
     this.origin = packOrigin({ source: host.service, sourceInstance: host.instanceId });
     this.batch = Math.min(MAX_BATCH, host.limits.maxLength);
@@ -77,15 +69,8 @@ export class RedisPublisher implements LaneHost {
   publish(event: EventEnvelope, options?: StoreOptions): Promise<number> {
     const ce = packAttributes(event, event.source === this.service ? this.origin : undefined);
     const data = event.text ?? '';
-    const size = ce.length + data.length;
-    if (
-      this.buffered >= MAX_BUFFERED ||
-      this.bufferedSize + size > MAX_BUFFERED_SIZE + size * Number(this.buffered === 0)
-    ) {
-      return Promise.reject(new EventsOverloadedError(this.host.bus, `${String(this.buffered)} events`));
-    }
-    this.buffered++;
-    this.bufferedSize += size;
+    const overload = this.buffer.admit(ce.length + data.length);
+    if (overload !== undefined) return Promise.reject(overload);
     const once = options?.deduplicate === true;
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { ce, data, once, resolve, reject };
@@ -113,8 +98,7 @@ export class RedisPublisher implements LaneHost {
   }
 
   sent(events: number, size: number): void {
-    this.buffered -= events;
-    this.bufferedSize -= size;
+    this.buffer.sent(events, size);
   }
 
   serverIdNow(): string {

@@ -24,6 +24,8 @@ interface Question {
   readonly tried: Set<string>;
   /** Candidates whose channel nobody read. */
   readonly absent: Set<string>;
+  /** Candidates whose handlers do not want it. */
+  readonly declined: Set<string>;
   body: string;
   /** Before they are all asked again, ms. */
   wait: number;
@@ -57,6 +59,7 @@ export class RequestAsker {
         deadline: clock.now() + timeout,
         tried: new Set(),
         absent: new Set(),
+        declined: new Set(),
         body: event.text ?? '',
         wait: FULL_WAIT,
         candidate: '',
@@ -87,7 +90,8 @@ export class RequestAsker {
     const [id, status] = JSON.parse(header) as [string, string];
     const question = this.open.get(id);
     if (question === undefined) return;
-    if (status === 'refused') {
+    if (status === 'refused' || status === 'declined') {
+      if (status === 'declined') question.declined.add(question.candidate);
       this.next(id, question);
       return;
     }
@@ -137,7 +141,7 @@ export class RequestAsker {
   private next(id: string, question: Question): void {
     if (!this.open.has(id)) return;
     const { event, tried } = question;
-    const candidates = this.host.membership.answerers(event.type);
+    const candidates = this.candidates(question);
     const first = this.turn++ % Math.max(candidates.length, 1);
     const candidate = [...candidates.slice(first), ...candidates.slice(0, first)].find((each) => !tried.has(each));
     if (candidate === undefined) {
@@ -168,7 +172,7 @@ export class RequestAsker {
     }
     if (!this.open.has(id)) return;
     const { event, tried, absent } = question;
-    const candidates = membership.answerers(event.type);
+    const candidates = this.candidates(question);
     if (candidates.some((each) => !tried.has(each))) this.next(id, question);
     else if (candidates.every((each) => absent.has(each)))
       question.end((_, no) => {
@@ -182,6 +186,11 @@ export class RequestAsker {
         this.next(id, question);
       });
     }
+  }
+
+  private candidates({ event, declined }: Question): readonly string[] {
+    const answerers = this.host.membership.answerers(event.type);
+    return declined.size === 0 ? answerers : answerers.filter((each) => !declined.has(each));
   }
 
   private failed(question: Question, error: unknown): void {

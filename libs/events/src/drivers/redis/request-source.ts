@@ -88,8 +88,8 @@ export class RequestSource implements Source {
       this.refuse(id, replyTo);
       return;
     }
-    if (verdict.kind === 'lost') {
-      this.mailer.post(replyTo, { kind: 'r', header: JSON.stringify([id, 'lost']), body: '' });
+    if (verdict.kind === 'declined' || verdict.kind === 'lost') {
+      this.mailer.post(replyTo, { kind: 'r', header: JSON.stringify([id, verdict.kind]), body: '' });
       return;
     }
     // A request that could not be read has dead letters for a verdict: its caller gets them as an error.

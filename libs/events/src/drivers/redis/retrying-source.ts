@@ -2,7 +2,8 @@ import { type DeadLetterRow, type Delivery, type RetryRow, type Verdict } from '
 import type { EventMode } from '../../core/envelope.js';
 import type { Sink, SourceSpec } from '../../ports/driver.js';
 import { callScript, type Argument } from './commands.js';
-import { bodyArgs, copyToDeadLetters, indexLetters, rowArgs, tellDead } from './dead-letters.js';
+import { copyToDeadLetters, indexLetters, tellDead } from './dead-letters.js';
+import { bodyArgs, rowArgs } from './letter.js';
 import { GroupSource } from './group-source.js';
 import { Redelivery } from './redelivery.js';
 import type { RedisHost } from './redis-host.js';

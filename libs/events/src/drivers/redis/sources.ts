@@ -41,7 +41,7 @@ export class Sources {
   }
 
   /** What the others may know of this process. */
-  interests(): Interests {
+  interests(): Omit<Interests, 'cards'> {
     const groups: Record<string, string[]> = {};
     let anycast: string[] = [];
     for (const source of this.streams) {

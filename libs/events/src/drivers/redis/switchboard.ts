@@ -1,3 +1,4 @@
+import type { OpenCards } from './cards/open-cards.js';
 import { readFrames } from './frames.js';
 import type { RedisHost } from './redis-host.js';
 import type { RequestAsker } from './request-asker.js';
@@ -9,6 +10,7 @@ export class Switchboard {
     private readonly host: RedisHost,
     private readonly sources: Sources,
     private readonly asker: RequestAsker,
+    private readonly cards: OpenCards,
   ) {}
 
   heard(channel: string, message: string): void {
@@ -16,7 +18,7 @@ export class Switchboard {
     const wake = keys.wake('');
     if (channel === keys.news) this.news(message);
     else if (channel.startsWith(wake)) this.sources.woken(channel.slice(wake.length), message);
-    else this.mail(message);
+    else if (!this.cards.heard(channel, message)) this.mail(message);
   }
 
   private news(message: string): void {

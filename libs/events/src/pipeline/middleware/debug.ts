@@ -1,12 +1,11 @@
-import { isPromise, type Middleware } from '../compose.js';
+import { whenSettled, type Middleware } from '../compose.js';
 import type { HandlerJob } from '../job.js';
 import type { Settlement } from '../../core/delivery.js';
 
 /** One line when a handler receives an event and one when it has settled. Only in the pipeline with `debug: true`. */
 export const debug: Middleware = (job, next) => {
   job.logger.debug(`received ${line(job)}`);
-  const settlement = next(job);
-  return isPromise(settlement) ? settlement.then((value) => settled(job, value)) : settled(job, settlement);
+  return whenSettled(next(job), (settlement) => settled(job, settlement));
 };
 
 function settled(job: HandlerJob, settlement: Settlement): Settlement {
@@ -14,6 +13,7 @@ function settled(job: HandlerJob, settlement: Settlement): Settlement {
   return settlement;
 }
 
-function line({ event, context }: HandlerJob): string {
-  return `'${event.type}' ${event.id} handler=${context.handler} attempt=${String(context.attempt)} correlation=${event.correlationId}`;
+function line({ event, context, card }: HandlerJob): string {
+  const of = card === undefined ? '' : ` of card '${card.topic}:${card.cardId}'`;
+  return `'${event.type}'${of} ${event.id} handler=${context.handler} attempt=${String(context.attempt)} correlation=${event.correlationId}`;
 }

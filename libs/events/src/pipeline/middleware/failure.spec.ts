@@ -3,9 +3,10 @@ import { ACK, RELEASE, type Settlement } from '../../core/delivery.js';
 import { EventsError } from '../../core/errors.js';
 import { BatchError, HandlerTimeoutError, Reject, RetryLater } from '../../core/handler-errors.js';
 import type { RetryPolicy } from '../../core/retry-policy.js';
-import { compose, type Step } from '../compose.js';
+import { compose, isPromise, settlementOf, type Step } from '../compose.js';
 import { jobOf, RETRY, type TestJob } from '../handler.spec-kit.js';
 import { invokeStep } from '../invoke.js';
+import type { HandlerJob } from '../job.js';
 import { Refusal, RELEASED } from '../refusal.js';
 import { failedBy, failure } from './failure.js';
 
@@ -15,20 +16,32 @@ function fail(what: unknown): never {
   throw what;
 }
 
-/** The two ways into the middleware: around others, and within the step of the handler where nothing is in between. */
+/** The two places of it: around the middleware, and within the step of the handler. */
 const ways: [string, (handler: () => unknown, policy: RetryPolicy) => Step][] = [
-  ['as middleware', (handler, policy) => compose([failure(failedBy(policy))], invokeStep(handler, undefined))],
+  ['as middleware', (handler, policy) => compose([failure(failedBy(policy))], thrower(handler))],
   ['within the handler’s step', (handler, policy) => invokeStep(handler, undefined, failedBy(policy))],
 ];
 
+/** A step that lets through what a handler throws. */
+function thrower(handler: () => unknown): Step {
+  const kept = (job: HandlerJob, value: unknown): Settlement => {
+    job.result = value;
+    return ACK;
+  };
+  return (job) => {
+    const result = handler();
+    return isPromise(result) ? result.then((value) => kept(job, value)) : kept(job, result);
+  };
+}
+
 describe.each(ways)('failure, %s', (_, stepOf) => {
   const run = (handler: () => unknown, job: TestJob, policy = RETRY): Settlement | Promise<Settlement> =>
-    stepOf(handler, policy)(job);
+    settlementOf(stepOf(handler, policy)(job));
   const after = (failures: number): TestJob => jobOf({ failures, delivery: { attempt: failures + 1 } });
 
   it('lets success through, without a promise where there is none', () => {
     const job = jobOf();
-    expect(run(() => 1, job)).toBe(ACK);
+    expect(stepOf(() => 1, RETRY)(job)).toBe(ACK);
     expect([job.error, job.lines]).toEqual([undefined, []]);
   });
 

@@ -6,7 +6,7 @@ import { EventEnvelope, type EventMode } from '../../core/envelope.js';
 import type { EventsLogger } from '../../ports/logger.js';
 import type { Claim, IdempotencyStore } from '../../ports/stores.js';
 import { Claims } from '../claims.js';
-import type { Step } from '../compose.js';
+import { settlementOf, type Step } from '../compose.js';
 import type { HandlerJob } from '../job.js';
 import { idempotency } from './idempotency.js';
 
@@ -21,8 +21,14 @@ interface Table {
   abort(key: string, owner: string): void;
 }
 
+/** A clock in the hands of the test. */
+interface MovedClock extends Clock {
+  advance(ms: number): Promise<void>;
+  pending(): number;
+}
+
 /** A backend, what is asked of it in order, and what it refuses. */
-export class Backend<Time extends Clock = Clock> {
+export class Backend {
   readonly calls: string[] = [];
   readonly keys = new Set<string>();
   fails: Partial<Record<keyof IdempotencyStore, Error>> = {};
@@ -30,7 +36,7 @@ export class Backend<Time extends Clock = Clock> {
   door: Promise<void> | undefined;
 
   constructor(
-    readonly clock: Time,
+    readonly clock: MovedClock,
     private readonly table: Table,
   ) {}
 
@@ -53,6 +59,12 @@ export class Backend<Time extends Clock = Clock> {
         this.table.abort(key, owner);
       }),
   };
+
+  /** Whether something is still renewed, or waited for, at the end of a lease. */
+  async beating(): Promise<boolean> {
+    await this.clock.advance(LEASE);
+    return this.clock.pending() > 0;
+  }
 
   private async call<T>(name: keyof IdempotencyStore, run: () => T): Promise<T> {
     await new Promise<void>(afterIo);
@@ -88,7 +100,12 @@ export function jobOf(options: JobOptions = {}): TestJob {
     controller.abort(reason);
   };
   const rest = { ephemeral: false, alone: false, failures: 0, result: undefined, error: undefined };
-  return { event, delivery, context, logger, lines, payload, abort, ...rest };
+  return {
+    ...{ event, delivery, context, logger, lines, payload, abort, ...rest },
+    get isAborted() {
+      return controller.signal.aborted;
+    },
+  };
 }
 
 export interface ProcessOptions {
@@ -123,7 +140,7 @@ export class Process {
       job.result = await this.handler();
       return ACK;
     };
-    return this.middleware(job, step);
+    return settlementOf(this.middleware(job, step));
   }
 }
 

@@ -14,7 +14,7 @@ import { messageOf } from '../../core/message-of.js';
 import { decodePayload, encodePayload } from '../../core/payload.js';
 import type { Claim } from '../../ports/stores.js';
 import type { Claims } from '../claims.js';
-import { isPromise, type Middleware, type Step } from '../compose.js';
+import { isPromise, whenSettled, type Middleware, type Outcome, type Step } from '../compose.js';
 import type { HandlerJob } from '../job.js';
 
 /** Characters of a handler's own key, and of a key in the store. */
@@ -23,6 +23,7 @@ const MAX_KEY = 512;
 const MAX_OUTCOME = 64 * 1024;
 /** The outcome of a request whose reply has no text, as opposed to none. */
 const NO_TEXT = '';
+const NO_PLACE: readonly string[] = [];
 /** Before an event comes again that somebody else is handling, ms. */
 const COME_AGAIN = 1_000;
 /** Between two looks at what somebody else is doing for the same request: at first, and at most, ms. */
@@ -45,19 +46,12 @@ export interface IdempotencyOptions {
  */
 export function idempotency(options: IdempotencyOptions): Middleware {
   const { claims, idempotent } = options;
-  return async (job, next) => {
-    const key = storeKey(options, job);
-    const isRequest = job.event.mode === 'request';
-    const claim = isRequest ? await claimInTurn(options, job, key) : await claims.claim(key);
-    if (claim.state === 'busy') return comeAgain(job);
-    if (claim.state === 'done') {
-      if (isRequest) job.result = replyIn(job, claim.outcome);
-      return ACK;
-    }
-    if (!job.context.signal.aborted) return run(job, next, { claims, key, ttl: idempotent.ttl });
-    // Given up while it waited for the claim: others have it already.
-    await claims.abort(key);
-    return RELEASE;
+  const keyOf = keysOf(options);
+  return (job, next) => {
+    const key = keyOf(job);
+    const held: Held = { claims, key, ttl: idempotent.ttl };
+    const claim = job.event.mode === 'request' ? claimInTurn(options, job, key) : claims.claim(key);
+    return isPromise(claim) ? claim.then((made) => enter(job, next, held, made)) : enter(job, next, held, claim);
   };
 }
 
@@ -68,27 +62,57 @@ interface Held {
   readonly ttl: number;
 }
 
-async function run(job: HandlerJob, next: Step, { claims, key, ttl }: Held): Promise<Settlement> {
-  let settlement: Settlement;
+function enter(job: HandlerJob, next: Step, held: Held, claim: Claim): Outcome | Promise<Outcome> {
+  if (claim.state === 'busy') return comeAgain(job);
+  if (claim.state === 'done') {
+    if (job.event.mode === 'request') job.result = replyIn(job, claim.outcome);
+    return ACK;
+  }
+  // Given up while it waited for the claim: others have it already.
+  return job.isAborted ? giveUp(held, RELEASE) : run(job, next, held);
+}
+
+function run(job: HandlerJob, next: Step, held: Held): Outcome | Promise<Outcome> {
+  const settle = (settlement: Settlement): Settlement | Promise<Settlement> =>
+    settlement.kind === 'ack' ? commit(job, held, settlement) : giveUp(held, settlement);
+  let outcome: Outcome | Promise<Outcome>;
   try {
-    settlement = await next(job);
+    outcome = next(job);
   } catch (error) {
-    await claims.abort(key);
+    return thrown(held, error);
+  }
+  return isPromise(outcome)
+    ? outcome.then(
+        (value) => whenSettled(value, settle),
+        (error: unknown) => thrown(held, error),
+      )
+    : whenSettled(outcome, settle);
+}
+
+function commit(job: HandlerJob, { claims, key, ttl }: Held, settlement: Settlement): Settlement | Promise<Settlement> {
+  const noted = claims.commit(key, outcomeOf(job), ttl);
+  if (!isPromise(noted)) return settlement;
+  return noted.then(
+    () => settlement,
+    (error: unknown) => {
+      // The work is done. To call it a failure would do it again for certain; without the mark it is only possible.
+      job.logger.error(
+        `Handler ${job.context.handler} has handled '${job.event.type}' (${job.event.id}), but that could not be noted, so a repeated one will run again: ${messageOf(error)}`,
+      );
+      return settlement;
+    },
+  );
+}
+
+function giveUp<T>({ claims, key }: Held, value: T): T | Promise<T> {
+  const given = claims.abort(key);
+  return isPromise(given) ? given.then(() => value) : value;
+}
+
+function thrown(held: Held, error: unknown): Promise<never> {
+  return Promise.resolve(giveUp(held, undefined)).then(() => {
     throw error;
-  }
-  if (settlement.kind !== 'ack') {
-    await claims.abort(key);
-    return settlement;
-  }
-  try {
-    await claims.commit(key, outcomeOf(job), ttl);
-  } catch (error) {
-    // The work is done. To call it a failure would do it again for certain; without the mark it is only possible.
-    job.logger.error(
-      `Handler ${job.context.handler} has handled '${job.event.type}' (${job.event.id}), but that could not be noted, so a repeated one will run again: ${messageOf(error)}`,
-    );
-  }
-  return settlement;
+  });
 }
 
 function comeAgain({ event, context }: HandlerJob): Settlement {
@@ -152,16 +176,28 @@ function replyIn({ event, context }: HandlerJob, outcome: string | undefined): u
 }
 
 /** By what the store knows it: the same text for the same work, in every process that might do it. */
-function storeKey({ bus, instanceId, declaration, idempotent }: IdempotencyOptions, job: HandlerJob): string {
-  const { event } = job;
-  const scope = [bus, subscriber(event.mode, declaration.group, instanceId), declaration.name];
-  const key =
-    idempotent.key === undefined
-      ? [event.type, event.source, event.id]
-      : [ownKey(idempotent.key(job.payload, job.context), declaration.name)];
-  // JSON, so that no two lists have one text, and every text is well-formed.
-  const text = JSON.stringify([...scope, ...key]);
-  return text.length <= MAX_KEY ? text : createHash('sha256').update(text).digest('hex');
+function keysOf({ bus, instanceId, declaration, idempotent }: IdempotencyOptions): (job: HandlerJob) => string {
+  const heads = new Map<EventMode, string>();
+  const headOf = (mode: EventMode): string => {
+    let head = heads.get(mode);
+    if (head === undefined) {
+      head = JSON.stringify([bus, subscriber(mode, declaration.group, instanceId), declaration.name]).slice(0, -1);
+      heads.set(mode, head);
+    }
+    return head;
+  };
+  return (job) => {
+    const { event, card } = job;
+    const own = idempotent.key;
+    const place = card === undefined ? NO_PLACE : [card.topic, card.cardId];
+    const key =
+      own === undefined
+        ? [...place, event.type, event.source, event.id]
+        : [ownKey(own(job.payload, job.context), declaration.name)];
+    // One JSON array, so that no two lists have one text, and every text is well-formed.
+    const text = `${headOf(event.mode)},${JSON.stringify(key).slice(1)}`;
+    return text.length <= MAX_KEY ? text : createHash('sha256').update(text).digest('hex');
+  };
 }
 
 /** Whom an event is for: a group or a process. Of all who may have an anycast event or a request, one is to handle it. */

@@ -1,4 +1,3 @@
-import type { Settlement } from '../../core/delivery.js';
 import { isEventsError } from '../../core/errors.js';
 import type { EventClass } from '../../core/event-class.js';
 import type { EventContracts } from '../../validation/event-contracts.js';
@@ -32,7 +31,7 @@ export function typed(classes: ReadonlyMap<string, EventClass>, contracts: Event
   };
 }
 
-function goOn(job: HandlerJob, value: unknown, next: Step): Settlement | Promise<Settlement> {
+function goOn(job: HandlerJob, value: unknown, next: Step): ReturnType<Step> {
   job.payload = value;
   return next(job);
 }

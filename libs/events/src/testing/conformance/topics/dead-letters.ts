@@ -48,6 +48,8 @@ export const deadLetters: ConformanceTopic = {
       const { event, time, stack, id, ...rest } = letter;
       assert.deepEqual(rest, {
         type: 'order.created',
+        topic: undefined,
+        cardId: undefined,
         reason: 'handler-failed',
         handler: 'charge',
         group,

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import type { EventBus } from '../../../bus/event-bus.js';
 import type { Filter } from '../../../core/filter.js';
 import { EventsRecorder } from '../../recorder.js';
 import { attempts, numbers, publishNumbers, soon, sorted } from '../stage.js';
 import { promise, type ConformanceTopic } from '../suite.js';
 
 const group = 'billing';
+/** So long that it is no test of time: what ends before was ended by something else. */
+const timeout = '10m';
 const even: Filter = (n: number) => n % 2 === 0;
 const evens = numbers(20).filter((n) => n % 2 === 0);
 
@@ -151,6 +154,82 @@ export const filters: ConformanceTopic = {
         assert.deepEqual(await s.harness.deadLetters(), []);
       }),
     ),
+
+    promise(
+      'a request that a filter does not want goes to the next handler that answers, here, then elsewhere',
+      async (s) => {
+        const [a, b] = await s.buses(2);
+        assert.ok(a && b);
+        const below =
+          (limit: number): Filter =>
+          (n: number) =>
+            Promise.resolve(n < limit);
+        await s.record(a, 'sum', { filter: below(1), then: () => 'a1' });
+        await s.record(a, 'sum', { filter: (n: number) => n < 2, then: () => 'a2' });
+        await s.record(b, 'sum', { filter: below(3), then: () => 'b1' });
+        await s.record(b, 'sum', { filter: (n: number) => n !== 4, then: () => 'b2' });
+        const answers = (asker: EventBus): Promise<unknown[]> =>
+          Promise.all(numbers(4).map((n) => s.value(asker.publishAndWait('sum', n, { timeout }))));
+        assert.deepEqual(await answers(a), ['a1', 'a2', 'b1', 'b2']);
+        assert.deepEqual(await answers(b), ['b1', 'b1', 'b1', 'b2']);
+        for (const asker of [a, b]) await s.refusal(asker.publishAndWait('sum', 4, { timeout }), 'NO_HANDLER');
+      },
+    ),
+
+    promise(
+      'a request that no handler wants finds no handler, and each is asked once, also where others are full',
+      async (s) => {
+        const [asker, picky] = await s.buses(2);
+        const full = await s.bus({ concurrency: 1, prefetch: 1 });
+        assert.ok(asker && picky);
+        const gate = s.gate();
+        const asked: number[] = [];
+        const filter: Filter = (n: number) => {
+          asked.push(n);
+          return false;
+        };
+        const unwanted = [
+          await s.record(asker, 'sum', { filter }),
+          await s.record(picky, 'sum', { filter, name: 'one' }),
+          await s.record(picky, 'sum', { filter, name: 'two' }),
+        ];
+        await s.refusal(asker.publishAndWait('sum', 1, { timeout }), 'NO_HANDLER');
+        assert.deepEqual(asked, [1, 1, 1]);
+        const busy = await s.record(full, 'sum', { then: (n: number) => gate.opened.then(() => n) });
+        const first = s.value(asker.publishAndWait('sum', 2, { timeout }));
+        await s.atLeast(1, busy);
+        const second = s.value(asker.publishAndWait('sum', 3, { timeout }));
+        await s.until('all filters to be asked', () => asked.filter((n) => n === 3).length === 3);
+        await s.quiet();
+        gate.open();
+        assert.deepEqual(await Promise.all([first, second]), [2, 3]);
+        assert.equal(asked.filter((n) => n === 3).length, 3);
+        await s.exactly(0, ...unwanted);
+      },
+    ),
+
+    promise('a handler that has ended, or had its one, wants no request that waited for it', async (s) => {
+      const [a, b] = await s.buses(2);
+      assert.ok(a && b);
+      for (const asker of [a, b]) {
+        await a.once('first', () => 1);
+        const outcomes = await Promise.all([1, 2].map(() => s.outcome(asker.publishAndWait('first', 1, { timeout }))));
+        const values = outcomes.map((each) => (each.status === 'fulfilled' ? each.value : 'none')).sort();
+        assert.deepEqual(values, [1, 'none']);
+      }
+      const gate = s.gate();
+      const asked = new EventsRecorder(() => gate.opened.then(() => 1));
+      const subscription = await a.subscribe('slow', asked.handler, { concurrency: 1 });
+      const begun = s.value(a.publishAndWait('slow', 1, { timeout }));
+      await s.atLeast(1, asked);
+      const waiting = [a, b].map((asker) => s.refusal(asker.publishAndWait('slow', 2, { timeout }), 'NO_HANDLER'));
+      await s.quiet();
+      await subscription.close();
+      gate.open();
+      assert.equal(await begun, 1);
+      await Promise.all(waiting);
+      await s.exactly(1, asked);
+    }),
 
     promise('once: the first event that its filter wants', async (s) => {
       const bus = await s.bus();

@@ -4,6 +4,23 @@ import { backPressure } from './back-pressure.js';
 import { badInput } from './bad-input.js';
 import { batches } from './batches.js';
 import { broadcast } from './broadcast.js';
+import { cardBatches } from './card-batches.js';
+import { cardCrashes } from './card-crashes.js';
+import { cardExhausted } from './card-exhausted.js';
+import { cardForeign } from './card-foreign.js';
+import { cardLetters } from './card-letters.js';
+import { cardOrder } from './card-order.js';
+import { cardPayloads } from './card-payloads.js';
+import { cardPublishing } from './card-publishing.js';
+import { cardRandom } from './card-random.js';
+import { cardRegistry } from './card-registry.js';
+import { cardRetries } from './card-retries.js';
+import { cardShutdown } from './card-shutdown.js';
+import { cardSteps } from './card-steps.js';
+import { cardTimeouts } from './card-timeouts.js';
+import { cardTopics } from './card-topics.js';
+import { cardTurns } from './card-turns.js';
+import { cardUnreadable } from './card-unreadable.js';
 import { chains } from './chains.js';
 import { crashes } from './crashes.js';
 import { deadLetters } from './dead-letters.js';
@@ -66,4 +83,21 @@ export const conformanceTopics: readonly ConformanceTopic[] = [
   payloads,
   typed,
   badInput,
+  cardCrashes,
+  cardExhausted,
+  cardUnreadable,
+  cardRetries,
+  cardTimeouts,
+  cardRandom,
+  cardOrder,
+  cardTurns,
+  cardBatches,
+  cardSteps,
+  cardShutdown,
+  cardRegistry,
+  cardLetters,
+  cardTopics,
+  cardPublishing,
+  cardPayloads,
+  cardForeign,
 ];

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { POLLUTING, randomJson, values } from '../payload-samples.js';
 import { numbers, type Stage } from '../stage.js';
 import { promise, type ConformanceTopic } from '../suite.js';
 
@@ -64,24 +65,13 @@ export const payloads: ConformanceTopic = {
     promise('whatever is published arrives as JSON gives it', async (s) => {
       const [a, b] = await s.buses(2);
       assert.ok(a && b);
-      const values: unknown[] = [
-        new Date(0),
-        { a: undefined, b: NaN, c: Infinity, d: -0, e: Symbol('s'), f: () => 1 },
-        [undefined, () => 1, , 3], // eslint-disable-line no-sparse-arrays -- a hole, as JSON sees it
-        new Map([[1, 2]]),
-        { toJSON: () => ({ own: true }) },
-        '\u2028 \u0000 \ud800 ü 😀',
-        1e308,
-        Object.create({ inherited: 1 }, { own: { value: 1, enumerable: true } }),
-        new Uint8Array([1, 2]),
-        { '': 1, 'a.b': 2, constructor: 3, toString: 4 },
-      ];
+      const given = values();
       const recorder = await s.record(b, 'order.created', { concurrency: 1 });
-      for (const value of values) await a.publish('order.created', value);
-      await s.exactly(values.length, recorder);
+      for (const value of given) await a.publish('order.created', value);
+      await s.exactly(given.length, recorder);
       assert.deepEqual(
         recorder.payloads,
-        values.map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+        given.map((value) => JSON.parse(JSON.stringify(value)) as unknown),
       );
     }),
 
@@ -99,7 +89,7 @@ export const payloads: ConformanceTopic = {
       }
     }),
 
-    ...['{"__proto__":{"polluted":true},"a":1}', '{"a":1,"inner":{"\\u005f_proto__":{"polluted":true}}}'].map((text) =>
+    ...POLLUTING.map((text) =>
       promise(`a __proto__ key changes no prototype: ${text}`, async (s) => {
         const [a, b] = await s.buses(2);
         assert.ok(a && b);
@@ -165,27 +155,4 @@ function unwritable(): unknown[] {
   cycle['self'] = cycle;
   const throwing = { toJSON: () => { throw new Error('boom'); } }; // prettier-ignore
   return [1n, { deep: [1n] }, cycle, () => 1, Symbol('s'), throwing, { toJSON: () => undefined }];
-}
-
-function randomJson(next: () => number, depth: number): unknown {
-  const pick = Math.floor(next() * (depth > 0 ? 8 : 6));
-  const text = (): string =>
-    String.fromCharCode(...numbers(Math.floor(next() * 8)).map(() => Math.floor(next() * 0xd800)));
-  switch (pick) {
-    case 0:
-      return null;
-    case 1:
-      return next() < 0.5;
-    case 2:
-      return Math.floor((next() - 0.5) * Number.MAX_SAFE_INTEGER);
-    case 3:
-      return (next() - 0.5) * 10 ** Math.floor(next() * 40 - 20);
-    case 4:
-    case 5:
-      return text();
-    case 6:
-      return numbers(Math.floor(next() * 5)).map(() => randomJson(next, depth - 1));
-    default:
-      return Object.fromEntries(numbers(Math.floor(next() * 5)).map(() => [`k${text()}`, randomJson(next, depth - 1)]));
-  }
 }

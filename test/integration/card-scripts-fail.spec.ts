@@ -1,0 +1,497 @@
+import { describe, expect, it } from '@jest/globals';
+import { dataOf, HOUR, some, TOPIC, useCardScripts, type Entry, type Handed } from './card-scripts-kit.js';
+
+/** Heads that fail, and what people do with cards: fail, alone, resume, skip, replay, unregister, inspect. */
+
+const kit = useCardScripts();
+const ONE = 'one|1';
+const TWO = 'two|2';
+
+async function held(count: number): Promise<{ token: string; head: string; ids: string[] }> {
+  await kit.cards.publish(some(count));
+  const { token, ids } = await kit.cards.hold(ONE);
+  await kit.cards.news();
+  return { token, head: ids[0] ?? '', ids };
+}
+
+describe('cardFail: retry', () => {
+  it('the head waits with what is known of it, held by nobody', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    expect(await cards.retry('c', token, head, HOUR, 1, 'é "1"')).toBe('ENDED');
+    const facts = await cards.facts();
+    expect(facts).toMatchObject({ token: '', end: '', ready: '', attempts: [head, 1, 0, 0, 0, 'é "1"'] });
+    expect(Number(facts.waits)).toBeGreaterThan(Date.now());
+    await cards.due();
+    const again = await cards.hold(TWO);
+    expect([again.taken[2], dataOf(again.taken)]).toEqual([1, ['0', '1']]);
+    await cards.retry('c', again.token, head);
+    expect((await cards.facts()).attempts?.[1]).toBe(2);
+  });
+
+  it('uncounted: the error is noted, the attempt is not', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.retry('c', token, head, HOUR, 0);
+    expect((await cards.facts()).attempts).toEqual([head, 0, 0, 0, 0, 'oops']);
+  });
+
+  it('a delay of 0 is due at once', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.retry('c', token, head, 0);
+    expect((await cards.claim(TWO))[2]).toBe('c');
+  });
+
+  it('keeps the deaths of its holders', async () => {
+    const { cards } = kit;
+    const { head } = await held(1);
+    await cards.expire();
+    const { token } = await cards.hold(TWO);
+    await cards.retry('c', token, head);
+    expect((await cards.facts()).attempts).toEqual([head, 1, 1, 0, 0, 'oops']);
+  });
+
+  it('STALE changes nothing, a repeat is STALE', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.expire();
+    const other = await cards.hold(TWO);
+    const before = await cards.facts();
+    expect(await cards.retry('c', token, head)).toBe('STALE');
+    expect(await cards.park('c', token, head)).toBe('STALE');
+    expect(await cards.bury('c', token, head, 'next')).toBe('STALE');
+    expect(await cards.alone('c', token, head)).toBe('STALE');
+    expect([await cards.facts(), await cards.letters()]).toEqual([before, []]);
+    await cards.retry('c', other.token, head);
+    expect(await cards.retry('c', other.token, head)).toBe('STALE');
+    expect((await cards.facts()).attempts?.[1]).toBe(1);
+  });
+
+  it('waits only: it is not ready too', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.expire();
+    await cards.publish(some(1));
+    await cards.retry('c', token, head);
+    expect(await cards.facts()).toMatchObject({ ready: '', waits: expect.stringMatching(/^\d/) });
+  });
+});
+
+describe('cardFail: park', () => {
+  it('the card waits with it, for ever', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    expect(await cards.park('c', token, head, 3, 'for good')).toBe('ENDED');
+    expect(await cards.facts()).toMatchObject({
+      ...{ token: '', end: '', ready: '', waits: 'inf', attempts: [head, 3, 0, 0, 0, 'for good'] },
+    });
+    expect(await cards.take(TWO, ['c'])).toEqual(['BLOCKED']);
+    expect((await cards.claim(TWO)).length).toBe(2);
+  });
+
+  it('deaths are among its attempts', async () => {
+    const { cards } = kit;
+    const { head } = await held(1);
+    await cards.expire();
+    const { token } = await cards.hold(TWO);
+    await cards.park('c', token, head, 3);
+    expect((await cards.facts()).attempts).toEqual([head, 2, 1, 0, 0, 'oops']);
+  });
+});
+
+describe('cardFail: dead', () => {
+  it('files the entry as it is, and goes on', async () => {
+    const { cards } = kit;
+    const { token, head, ids } = await held(3);
+    expect(await cards.bury('c', token, head, 'keep')).toBe('KEPT');
+    expect(await cards.letters()).toEqual([
+      {
+        ...{ entry: head, group: '', mode: 'anycast', reason: 'handler-failed', handler: 'h', attempts: '3' },
+        ...{ error: 'oops', stack: 'stack', operation: '', card: 'c', at: expect.stringMatching(/^\d{13}$/) },
+        ...{ ce: '["e0","s","i"]', data: '0' },
+      },
+    ]);
+    expect(await cards.facts()).toMatchObject({ token, length: 2, pending: 2 });
+    const next = await cards.ack('c', token, 'next', 10, 0, ids.slice(1, 2));
+    expect(dataOf(next)).toEqual(['2']);
+  });
+
+  it('next, yield and the end of the card as an acknowledgement', async () => {
+    const { cards } = kit;
+    await cards.publish(some(3));
+    const first = await cards.hold(ONE, 'c', 1);
+    const next = (await cards.bury('c', first.token, first.ids[0] ?? '', 'next')) as Handed;
+    expect([next[0], next[1], next[3], dataOf(next)]).toEqual(['OK', 0, '', ['1', '2']]);
+    expect(await cards.bury('c', first.token, next[4][0]?.[0] ?? '', 'yield')).toBe('ENDED');
+    expect((await cards.facts()).ready).not.toBe('');
+    const { token, ids } = await cards.hold(TWO);
+    expect(await cards.bury('c', token, ids[0] ?? '', 'next')).toBe('EMPTY');
+    expect(await cards.facts()).toMatchObject({ token: '', length: 0, ready: '' });
+    expect(await cards.letters()).toHaveLength(3);
+  });
+
+  it('forgets its attempts', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    await cards.retry('c', token, head);
+    await cards.due();
+    const again = await cards.hold(ONE);
+    await cards.bury('c', again.token, head, 'keep');
+    expect((await cards.facts()).attempts).toBeUndefined();
+  });
+
+  it('a repeat files nothing again, and hands over the same', async () => {
+    const { cards } = kit;
+    await cards.publish(some(3));
+    const { token, ids } = await cards.hold(ONE, 'c', 1);
+    const first = await cards.bury('c', token, ids[0] ?? '', 'next', '["e0","s","i"]');
+    const second = await cards.bury('c', token, ids[0] ?? '', 'next', '["e0","s","i"]');
+    expect([dataOf(first), dataOf(second)]).toEqual([
+      ['1', '2'],
+      ['1', '2'],
+    ]);
+    expect(await cards.letters()).toHaveLength(1);
+  });
+
+  it('BIG: more fields than can be copied, nothing is done; the client copies and acknowledges', async () => {
+    const { cards } = kit;
+    const id = await cards.foreign('c', '*', ...Array.from({ length: 7_002 }, String));
+    const { token } = await cards.hold(ONE);
+    const before = await cards.facts();
+    expect(await cards.bury('c', token, id, 'next')).toBe('BIG');
+    expect(await cards.facts()).toEqual(before);
+    expect(await cards.ack('c', token, 'next', 1, 0, [id])).toBe('EMPTY');
+  });
+
+  it('the most fields that can be copied are', async () => {
+    const { cards } = kit;
+    const id = await cards.foreign('c', '*', ...Array.from({ length: 7_000 }, String));
+    const { token } = await cards.hold(ONE);
+    expect(await cards.bury('c', token, id, 'next')).toBe('EMPTY');
+    const [letter] = await cards.raw.xrange(cards.key('dead'), '-', '+');
+    expect(letter?.[1]).toHaveLength(7_022);
+  });
+
+  it('LOST: the body is gone and was not given; given, it is filed', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.raw.xdel(cards.stream('c'), head);
+    expect(await cards.bury('c', token, head, 'next')).toBe('LOST');
+    expect(await cards.facts()).toMatchObject({ token, pending: 1 });
+    expect(await cards.bury('c', token, head, 'next', '["x","s","i"]', '5')).toBe('EMPTY');
+    expect(await cards.letters()).toEqual([expect.objectContaining({ entry: head, ce: '["x","s","i"]', data: '5' })]);
+  });
+
+  it("an error where the key has become somebody's own", async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.raw.set(cards.stream('c'), 'text');
+    expect(await cards.bury('c', token, head, 'next')).toEqual(['ERR', expect.stringContaining('WRONGTYPE')]);
+    expect([await cards.letters(), await cards.raw.hlen(cards.key('own'))]).toEqual([[], 0]);
+  });
+});
+
+describe('cardAlone', () => {
+  it('counts the deaths while it was handled alone, each note once', async () => {
+    const { cards } = kit;
+    const { head, ...first } = await held(1);
+    let { token } = first;
+    const die = async (): Promise<void> => {
+      await cards.expire();
+      ({ token } = await cards.hold(ONE));
+    };
+    expect(await cards.alone('c', token, head)).toBe(0);
+    expect(await cards.alone('c', token, head)).toBe(0);
+    await die();
+    expect((await cards.facts()).attempts).toEqual([head, 0, 1, 1, 0, '']);
+    // This holder did not note it: its death is not one alone.
+    await die();
+    expect(await cards.alone('c', token, head)).toBe(1);
+    await die();
+    expect((await cards.facts()).attempts).toEqual([head, 0, 3, 2, 0, '']);
+  });
+
+  it('a holder that gave it back has not died with it', async () => {
+    const { cards } = kit;
+    const { head, ...first } = await held(1);
+    let { token } = first;
+    const ways = [
+      () => cards.ack('c', token, 'release'),
+      () => cards.ack('c', token, 'yield'),
+      () => cards.retry('c', token, head, 0, 0).then(() => cards.due()),
+    ];
+    for (const giveBack of ways) {
+      await cards.alone('c', token, head);
+      await giveBack();
+      ({ token } = await cards.hold(TWO));
+      expect((await cards.facts()).attempts?.slice(0, 5)).toEqual([head, 0, 0, 0, 0]);
+    }
+  });
+
+  it('keeps failures, and is forgotten with the head', async () => {
+    const { cards } = kit;
+    const { token: before, head } = await held(2);
+    await cards.retry('c', before, head);
+    await cards.due();
+    const { token } = await cards.hold(ONE);
+    await cards.alone('c', token, head);
+    expect((await cards.facts()).attempts).toEqual([head, 1, 0, 0, 1, 'oops']);
+    const next = (await cards.ack('c', token, 'next', 10, 1, [head])) as Handed;
+    expect(next[3]).toBe('');
+    expect(await cards.alone('c', token, next[4][0]?.[0] ?? '')).toBe(0);
+  });
+});
+
+describe('cardResume', () => {
+  it('the head of a parked card is tried again, from its first attempt', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    await cards.park('c', token, head);
+    expect(await cards.resume()).toBe(1);
+    expect(await cards.facts()).toMatchObject({ waits: '', ready: expect.stringMatching(/^\d/), attempts: undefined });
+    expect(await cards.news()).toEqual([`ready ${TOPIC} c`]);
+    expect(dataOf((await cards.hold(TWO)).taken)).toEqual(['0', '1']);
+  });
+
+  it('0 where it does not wait', async () => {
+    const { cards } = kit;
+    const { token } = await held(1);
+    expect([await cards.resume(), await cards.resume('none')]).toEqual([0, 0]);
+    expect(await cards.ack('c', token, 'keep')).toBe('KEPT');
+    expect(await cards.news()).toEqual([]);
+  });
+
+  it('without events it is idle, or gone where it is being unregistered', async () => {
+    const { cards } = kit;
+    for (const leaving of [false, true]) {
+      const { token, head } = await held(1);
+      await cards.park('c', token, head);
+      if (leaving) await cards.unregister('c', 'drain', 0);
+      await cards.raw.xdel(cards.stream('c'), head);
+      expect(await cards.resume()).toBe(1);
+      expect(await cards.facts()).toMatchObject({ exists: !leaving, waits: '', ready: '' });
+    }
+    expect(await cards.news()).toEqual([]);
+  });
+});
+
+describe('cardSkip', () => {
+  it('moves the head of a parked card to the dead letters, the next is ready', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    await cards.park('c', token, head, 3, 'why');
+    expect(await cards.skip()).toBe(1);
+    expect(await cards.letters()).toEqual([
+      expect.objectContaining({ entry: head, reason: 'skipped', attempts: '3', error: 'why', card: 'c', data: '0' }),
+    ]);
+    expect(await cards.facts()).toMatchObject({ waits: '', length: 1, attempts: undefined });
+    expect(await cards.news()).toEqual([`ready ${TOPIC} c`]);
+    expect(dataOf((await cards.hold(TWO)).taken)).toEqual(['1']);
+  });
+
+  it('the last one: the card is idle, or gone where it is being unregistered', async () => {
+    const { cards } = kit;
+    await cards.publish(some(1));
+    expect(await cards.skip()).toBe(1);
+    expect(await cards.letters()).toEqual([expect.objectContaining({ attempts: '0', error: 'skipped by hand' })]);
+    expect(await cards.facts()).toMatchObject({ exists: true, ready: '', length: 0 });
+    await cards.publish(some(1));
+    await cards.unregister('c', 'drain');
+    expect(await cards.skip()).toBe(1);
+    expect(await cards.facts()).toMatchObject({ exists: false, active: '' });
+  });
+
+  it('0 where it is held or has no events; the holder does not notice', async () => {
+    const { cards } = kit;
+    const { token, ids } = await held(1);
+    expect(await cards.skip()).toBe(0);
+    expect(await cards.ack('c', token, 'next', 1, 0, ids)).toBe('EMPTY');
+    expect([await cards.skip(), await cards.skip('none')]).toEqual([0, 0]);
+    expect(await cards.letters()).toEqual([]);
+  });
+
+  it('of a dead holder: its token is stale, its death is not that of the next', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    await cards.expire();
+    expect(await cards.skip()).toBe(1);
+    expect(await cards.ack('c', token, 'keep')).toBe('STALE');
+    const { taken } = await cards.hold(TWO);
+    // The next one had been handed over too.
+    expect([taken[2], taken[4], dataOf(taken)]).toEqual([1, '', ['1']]);
+    expect((await cards.letters()).map(({ entry }) => entry)).toEqual([head]);
+  });
+
+  it('-1 where it has too many fields', async () => {
+    const { cards } = kit;
+    await cards.foreign('c', '*', ...Array.from({ length: 7_002 }, String));
+    await cards.sweep(['c']);
+    expect(await cards.skip()).toBe(-1);
+    expect(await cards.facts()).toMatchObject({ length: 1, ready: expect.stringMatching(/^\d/) });
+  });
+});
+
+describe('cardReplay', () => {
+  /** A letter's position. */
+  const letter = async (): Promise<string> =>
+    (await kit.cards.raw.xrange(kit.cards.key('dead'), '-', '+'))[0]?.[0] ?? '';
+
+  it('takes the letter out, and appends its event to its card', async () => {
+    const { cards } = kit;
+    const { token, head, ids } = await held(2);
+    await cards.bury('c', token, head, 'keep');
+    expect(await cards.replay(await letter(), 'op1')).toBe(1);
+    expect(await cards.letters()).toEqual([]);
+    const next = (await cards.ack('c', token, 'next', 10, 0, ids.slice(1))) as Handed;
+    expect(next[4]).toEqual([[expect.anything(), ['cardinal:replay', 'op1', 'ce', '["e0","s","i"]', 'data', '0']]]);
+  });
+
+  it('twice: 0, the letter is gone', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.bury('c', token, head, 'next');
+    const position = await letter();
+    expect([await cards.replay(position), await cards.replay(position)]).toEqual([1, 0]);
+    expect((await cards.facts()).length).toBe(1);
+  });
+
+  it('wakes the card, also one that is gone', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.bury('c', token, head, 'next');
+    await cards.unregister('c', 'drop', 0);
+    await cards.replay(await letter());
+    expect(await cards.facts()).toMatchObject({ exists: true, ready: expect.stringMatching(/^\d/) });
+    expect(await cards.news()).toEqual([`ready ${TOPIC} c`]);
+  });
+
+  it('the operation stays with the letter that it becomes, and is no field of the event', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.bury('c', token, head, 'next');
+    await cards.replay(await letter(), 'op1');
+    const again = await cards.hold(TWO);
+    await cards.bury('c', again.token, again.ids[0] ?? '', 'next');
+    const [filed] = await cards.letters();
+    expect(filed).toMatchObject({ operation: 'op1', data: '0', entry: again.ids[0] });
+    expect(Object.keys(filed ?? {})).not.toContain('cardinal:replay');
+    await cards.replay(await letter(), 'op2');
+    await cards.skip();
+    expect((await cards.letters())[0]).toMatchObject({ operation: 'op2', reason: 'skipped', data: '0' });
+  });
+
+  it("an error where the card's key is somebody's own: the letter stays", async () => {
+    const { cards } = kit;
+    const { token, head } = await held(1);
+    await cards.bury('c', token, head, 'next');
+    await cards.raw.set(cards.stream('c'), 'text');
+    await expect(letter().then((position) => cards.replay(position))).rejects.toThrow('WRONGTYPE');
+    expect(await cards.letters()).toHaveLength(1);
+  });
+});
+
+describe('cardUnregister', () => {
+  it('an idle card is gone at once', async () => {
+    const { cards } = kit;
+    await cards.register();
+    await cards.news();
+    expect(await cards.unregister('c', 'drain')).toBe(0);
+    expect(await cards.allKeys()).toEqual([]);
+    expect(await cards.news()).toEqual([`unregister:${TOPIC}:c`]);
+  });
+
+  it('drain: what waits is handled first', async () => {
+    const { cards } = kit;
+    await cards.publish(some(2));
+    expect(await cards.unregister('c', 'drain', 0)).toBe(0);
+    expect(await cards.facts()).toMatchObject({ leaving: true, length: 2, ready: expect.stringMatching(/^\d/) });
+    const { token, ids } = await cards.hold(ONE);
+    expect(await cards.ack('c', token, 'yield', 10, 0, ids)).toBe('ENDED');
+    expect(await cards.facts()).toMatchObject({ leaving: false, exists: false, active: '' });
+  });
+
+  it('drain: events of which nobody was told are handled too', async () => {
+    const { cards } = kit;
+    await cards.foreign();
+    await cards.unregister('c', 'drain');
+    expect(await cards.facts()).toMatchObject({ leaving: true, ready: expect.stringMatching(/^\d/) });
+  });
+
+  it('drain: a held card without events is gone when its holder says so', async () => {
+    const { cards } = kit;
+    const { token, ids } = await held(1);
+    await cards.raw.xdel(cards.stream('c'), ...ids);
+    await cards.unregister('c', 'drain');
+    expect((await cards.facts()).exists).toBe(true);
+    expect(await cards.ack('c', token, 'next', 10, 0, ids)).toBe('EMPTY');
+    expect((await cards.facts()).exists).toBe(false);
+  });
+
+  it('drop: everything goes, and its holder has lost it', async () => {
+    const { cards } = kit;
+    const { token, head, ids } = await held(3);
+    await cards.alone('c', token, head);
+    expect(await cards.unregister('c', 'drop')).toBe(3);
+    expect(await cards.facts()).toEqual({
+      ...{ exists: false, length: 0, pending: 0, token: '', end: '', ready: '', waits: '', active: '' },
+      ...{ attempts: undefined, leaving: false },
+    });
+    expect(await cards.ack('c', token, 'next', 10, 0, ids)).toBe('STALE');
+    expect(await cards.unregister('c', 'drop')).toBe(0);
+    expect(await cards.news()).toEqual([`unregister:${TOPIC}:c`]);
+  });
+
+  it('drop of a parked card', async () => {
+    const { cards } = kit;
+    const { token, head } = await held(2);
+    await cards.park('c', token, head);
+    expect(await cards.unregister('c', 'drop', 0)).toBe(2);
+    expect(await cards.raw.zcard(cards.key('blk'))).toBe(0);
+  });
+
+  it('nothing for a card that nobody knows', async () => {
+    const { cards } = kit;
+    expect([await cards.unregister('c', 'drain'), await cards.unregister('c', 'drop')]).toEqual([0, 0]);
+    expect(await cards.allKeys()).toEqual([]);
+    expect(await cards.news()).toEqual([]);
+  });
+
+  it("an error, and nothing deleted, where its key is somebody's own", async () => {
+    const { cards } = kit;
+    await cards.raw.set(cards.stream('c'), 'text');
+    await expect(cards.unregister('c', 'drop')).rejects.toThrow('WRONGTYPE');
+    expect(await cards.raw.get(cards.stream('c'))).toBe('text');
+  });
+});
+
+describe('cardInspect', () => {
+  it('says what it is, of each card, and changes nothing', async () => {
+    const { cards } = kit;
+    await cards.publish([...some(2, 'ready'), ...some(1, 'owned')]);
+    const { token } = await cards.hold(ONE, 'owned');
+    await cards.raw.set(cards.stream('bad'), 'text');
+    const raw = (await cards.run(
+      'cardInspect',
+      [...cards.keys(), ...['ready', 'owned', 'none', 'bad'].map((card) => cards.stream(card))],
+      [TOPIC, 'ready', 'owned', 'none', 'bad'],
+    )) as unknown[];
+    const ms = expect.stringMatching(/^\d{13}$/);
+    expect(raw).toEqual([
+      [1, 2, 0, '', '', ms, '', ms, '', 0, ms],
+      [1, 1, 1, token, ms, '', '', ms, '', 0, ms],
+      [0, 0, 0, '', '', '', '', '', '', 0, ms],
+      ['ERR', expect.stringContaining('WRONGTYPE')],
+    ]);
+  });
+
+  it('counts what others of the group have in hand', async () => {
+    const { cards } = kit;
+    await cards.foreign();
+    await cards.raw.xgroup('CREATE', cards.stream('c'), cards.group('c'), '0');
+    await cards.raw.xreadgroup('GROUP', cards.group('c'), 'py', 'STREAMS', cards.stream('c'), '>');
+    expect((await cards.facts()).pending).toBe(1);
+    const entries = (await cards.raw.xrange(cards.stream('c'), '-', '+')) as Entry[];
+    expect(entries).toHaveLength(1);
+  });
+});

@@ -1,0 +1,4 @@
+import { startRedis } from '../support/redis.js';
+import { definePart } from './conformance-parts.js';
+
+definePart(4, 'redis', startRedis);
