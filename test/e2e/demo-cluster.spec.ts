@@ -12,6 +12,8 @@ import { within } from '../support/wait.js';
 const CLUSTER = 'apps/demo/dist/cluster.js';
 const MAIN = 'apps/demo/dist/main.js';
 const TIMEOUT = 180_000;
+const CARDS_IN_ORDER =
+  /^ok +cards: 9,025 of 9,025 events, 619 of 619 files equal a plain loop, 0 out of order, 0 counts below zero/m;
 
 describe('demo:cluster', () => {
   let demo: GuardedProcess | undefined;
@@ -33,15 +35,18 @@ describe('demo:cluster', () => {
       const { code, output } = await run();
       expect(output).toMatch(/^ok +group audit: 9,025 of 9,025 events, 0 missing, 0 repeats$/m);
       expect(output).toMatch(/^ok +group leaderboard: 9,025 of 9,025 events, 0 missing, 0 repeats$/m);
+      expect(output).toMatch(CARDS_IN_ORDER);
+      expect(output).toMatch(/ 0 counts below zero, 0 repeats, 0 of stale owners$/m);
       for (const name of ['demo-1', 'demo-2', 'demo-3']) {
         expect(output).toContain(`ok  process ${name}: 9,025 events: 0 missing, 0 repeats`);
         expect(output).toContain(`ok  process ${name}: lines of 619 of 619 files equal a plain loop`);
         // A group shares its events: each process has some of them.
-        const [, , leaderboard, audit] = row(output, name);
+        const [, , leaderboard, audit, cards] = row(output, name);
         expect(audit).toBeGreaterThan(0);
+        expect(cards).toBeGreaterThan(0);
         expect(leaderboard).toBeGreaterThan(0);
       }
-      expect(row(output, 'together').slice(1)).toEqual([27_075, 9025, 9025]);
+      expect(row(output, 'together').slice(1)).toEqual([27_075, 9025, 9025, 9025]);
       expect(demo?.lines.at(-1)).toBe('OK');
       expect(code).toBe(0);
     },
@@ -54,6 +59,7 @@ describe('demo:cluster', () => {
       const { code, output } = await run('--kill');
       expect(output).toMatch(/^ok +group audit: 9,025 of 9,025 events, 0 missing, [\d,]+ repeats$/m);
       expect(output).toMatch(/^ok +group leaderboard: 9,025 of 9,025 events, 0 missing, [\d,]+ repeats$/m);
+      expect(output).toMatch(CARDS_IN_ORDER);
       expect(output).toMatch(/^ok +process demo-4: [\d,]+ events, all since number 6,769: 0 missing, 0 repeats$/m);
       expect(output).toMatch(/^demo-2 \(killed\)/m);
       expect(demo?.lines.at(-1)).toBe('OK');

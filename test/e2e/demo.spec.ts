@@ -27,7 +27,9 @@ describe('demo, once', () => {
       expect(output).toMatch(/^line-totals +process +9,025 +of 9,025 +0 repeats +OK$/m);
       expect(output).toMatch(/^leaderboard +group +9,025 +of 9,025 +0 repeats +OK$/m);
       expect(output).toMatch(/^audit +group +9,025 +of 9,025 +0 repeats +OK$/m);
+      expect(output).toMatch(/^file-cards +cards +9,025 +of 9,025 +0 repeats +OK$/m);
       expect(output).toMatch(/619 of 619 files equal +OK$/m);
+      expect(output).toMatch(/^cards, one a file: 619 of 619 running counts equal, 0 out of order, 0 below zero +OK$/m);
       expect(demo.lines.at(-1)).toBe('self-check: OK');
       expect(code).toBe(0);
     },

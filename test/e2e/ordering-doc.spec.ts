@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import sqlite from 'node-sqlite3-wasm';
 import { createEventBus, type EventBus } from 'nestjs-cardinal';
@@ -79,10 +79,11 @@ describe('docs/ordering.md: programs in other languages', () => {
     await server.stop();
   });
   beforeEach(async () => {
-    const opened = await createEventBus({ env: false, service: 'shop', url: server.url, logger });
-    bus = opened;
+    bus = await createEventBus({ env: false, service: 'shop', url: server.url, logger });
     recorder = new EventsRecorder();
-    onCleanup(() => opened.close());
+  });
+  afterEach(async () => {
+    await bus.close();
   });
 
   it('the commands', async () => {

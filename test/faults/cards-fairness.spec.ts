@@ -11,6 +11,8 @@ const HOT = 100_000;
 const COLD = 1_000;
 const QUANTUM = 32;
 const PLACES = 4;
+/** Hot events from one cold publish to the next. */
+const BETWEEN = 15;
 
 describe('row 12: a hot card with 100,000 events beside 1,000 cold ones', () => {
   it('between the publish of a cold event and its handling lie few quanta of the hot card; the hot one stays in order', async () => {
@@ -39,7 +41,7 @@ describe('row 12: a hot card with 100,000 events beside 1,000 cold ones', () => 
     );
     await bus.cards.register(TOPIC, 'hot');
     for (const number of numbers(COLD)) {
-      await waitUntil('the hot card to go on', () => hot >= Math.min(HOT - 2_000, number * 50), { interval: 1 });
+      await waitUntil('the hot card to go on', () => hot >= number * BETWEEN, { interval: 1 });
       const card = `cold-${String(number)}`;
       published.set(card, hot);
       await publish(bus, card, [{ number: 0 }]);
@@ -47,11 +49,14 @@ describe('row 12: a hot card with 100,000 events beside 1,000 cold ones', () => 
     await waitUntil('all cold cards', () => waits.length === COLD);
     // Without fairness a cold card waits for what is left of the hot one.
     expect(Math.max(...waits)).toBeLessThanOrEqual(4 * QUANTUM);
-    expect(hot).toBeLessThan(HOT);
-    await waitUntil('the hot card', () => hot === HOT, { timeout: 60_000 });
+    // One by one, each acknowledged before the next, all of it would take minutes: what is left is as much as it should be.
+    const left = await bus.cards.unregister(TOPIC, 'hot', { pending: 'drop' });
+    expect(left).toBeGreaterThan(HOT / 2);
     const produced: Produced = new Map([...published.keys()].map((card) => [card, [0]]));
     const { dead } = await ordered(redis.raw, { bus, produced, buses: 1 });
     expect(dead).toEqual([]);
-    expect(next).toBe(HOT);
+    expect(next).toBe(hot);
+    // An event may have been handled, and not been acknowledged yet, when the rest was dropped.
+    expect([HOT, HOT + 1]).toContain(hot + left);
   });
 });

@@ -66,7 +66,7 @@ export class CardMember {
 
   /** Publishes to one card. */
   async publish(cardId: string, ...payloads: unknown[]): Promise<void> {
-    await Promise.all(payloads.map((payload) => this.cards.publish(card(cardId), this.event(payload))));
+    await Promise.all(payloads.map(async (payload) => this.cards.publish(card(cardId), this.event(payload))));
   }
 
   async consume(take = 10, topic = TOPIC): Promise<this> {

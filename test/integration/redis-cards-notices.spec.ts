@@ -146,7 +146,7 @@ describe('another consumer', () => {
     const told = (): unknown[] => one.warnings.filter(({ cause }) => cause === 'cards');
     await waitFor(() => told().length > 0);
     expect(told()).toMatchObject([
-      { message: expect.stringContaining("'theirs'") as string, details: { topic: TOPIC, cardId: 'c' } },
+      { message: expect.stringContaining("'theirs'") as unknown, details: { topic: TOPIC, cardId: 'c' } },
     ]);
   });
 });

@@ -142,7 +142,7 @@ describe('a head that fails', () => {
     one.end(turn);
     const before = Date.now();
     expect(await one.cards.inspect(card('c'))).toMatchObject({
-      ...{ state: 'backoff', attempts: 1, lastError: 'boom', length: 2, retryAt: expect.any(Number) as number },
+      ...{ state: 'backoff', attempts: 1, lastError: 'boom', length: 2, retryAt: expect.any(Number) as unknown },
     });
     await one.publish('d', 9);
     const other = await one.next();
@@ -405,12 +405,10 @@ describe('a topic', () => {
     const one = await member();
     const other = await openCardMember(redis.url, {}, 'other');
     await expect(other.consume()).rejects.toBeInstanceOf(TopicInUseError);
-    await (await openCardMember(redis.url)).consume();
-    await redis.raw.hset(
-      'event_stream:{cards}:topics',
-      TOPIC,
-      JSON.stringify({ service: 'test', seen: Date.now() - 3_700_000 }),
-    );
+    const two = await (await openCardMember(redis.url)).consume();
+    for (const each of [one, two]) await each.driver.close();
+    const longAgo = JSON.stringify({ service: 'test', seen: Date.now() - 3_700_000 });
+    await redis.raw.hset('event_stream:{cards}:topics', TOPIC, longAgo);
     await other.consume();
     expect(one.warnings.filter(({ cause }) => cause === 'cards')).toEqual([]);
   });

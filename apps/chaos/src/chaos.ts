@@ -14,7 +14,8 @@ import { none, type Check, type Workload } from './workloads/workload.js';
 
 /** A process and bus on standalone has so many. */
 const CONNECTIONS = 2;
-const DRAIN_TIMEOUT = 120_000;
+/** Nothing more is expected when nothing has moved for so long, ms. */
+const STUCK = 60_000;
 const LOOK = 20;
 /** What differs from one warning to the next: ids, numbers. */
 const VARYING = /[0-9a-f]{8}-[0-9a-f-]{27}|\d+(?:-\d+)?/g;
@@ -61,12 +62,19 @@ export async function runChaos(options: ChaosOptions, server: RedisServer): Prom
   }
 }
 
-/** Resolves with how long it took; gives up after a while. */
+/** Resolves with how long it took; gives up when nothing has moved for long. */
 async function drained(workload: Workload): Promise<number> {
   const began = performance.now();
-  const elapsed = (): number => Math.round(performance.now() - began);
-  while ((await workload.leftover()).length > 0 && elapsed() < DRAIN_TIMEOUT) await sleep(LOOK);
-  return elapsed();
+  let before = '';
+  let moved = began;
+  for (;;) {
+    const left = (await workload.leftover()).join();
+    const now = performance.now();
+    if (left !== before) moved = now;
+    before = left;
+    if (left === '' || now - moved > STUCK) return Math.round(now - began);
+    await sleep(LOOK);
+  }
 }
 
 function connectionsOf(crew: Crew): Check {

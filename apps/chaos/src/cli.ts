@@ -10,7 +10,7 @@ end that nothing was lost and nothing reordered. Exit code 1 when a check fails.
   --seed <n>        repeats what was drawn before (default: a new one, printed)
   --processes <n>   consumers (default: 3)
   --cards <n>       (default: 500)
-  --rate <n>        events a second (default: 1500)
+  --rate <n>        events a second (default: 1000)
   --lease <ms>      of a card (default: 1000)
   --url <url>       a Redis server to use, and to leave full of keys, instead of a private one
   --json            prints the report as JSON
@@ -37,7 +37,7 @@ export function parseCli(args: readonly string[]): ChaosOptions | undefined {
       seed: { type: 'string', default: String(randomInt(2 ** 31)) },
       processes: { type: 'string', default: '3' },
       cards: { type: 'string', default: '500' },
-      rate: { type: 'string', default: '1500' },
+      rate: { type: 'string', default: '1000' },
       lease: { type: 'string', default: '1000' },
       url: { type: 'string' },
       json: { type: 'boolean', default: false },

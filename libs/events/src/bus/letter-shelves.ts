@@ -20,7 +20,7 @@ export interface LetterStores {
   /** Those of the bus's events, by type. */
   readonly letters: LetterStore;
   /** Those of cards, by topic. */
-  readonly cardLetters: LetterStore;
+  readonly cardLetters: () => LetterStore;
 }
 
 /** The letters of one type, or of one topic. */
@@ -37,12 +37,13 @@ export function placeOfLetter({ type: name, cardId, position }: StoredLetter): L
 }
 
 export function storeOf(stores: LetterStores, { ofCards }: LetterPlace): LetterStore {
-  return ofCards ? stores.cardLetters : stores.letters;
+  return ofCards ? stores.cardLetters() : stores.letters;
 }
 
 /** The shelves that may have letters which fit. */
-export async function shelvesOf({ letters, cardLetters }: LetterStores, filter: DeadLetterFilter): Promise<Shelf[]> {
-  const { topic, type } = filter;
+export async function shelvesOf(stores: LetterStores, { topic, type }: DeadLetterFilter): Promise<Shelf[]> {
+  const { letters } = stores;
+  const cardLetters = stores.cardLetters();
   if (topic !== undefined) return [{ store: cardLetters, name: topic }];
   const [types, topics] = await Promise.all([letters.types(), cardLetters.types()]);
   const pattern = type === undefined ? undefined : normalizePattern(type);

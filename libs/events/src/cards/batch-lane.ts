@@ -35,8 +35,8 @@ export class BatchLane extends CardLane {
       if (more === undefined) return;
       entries = more;
     }
-    // The last ones in hand ended as the lane was stopped.
-    if (!this.mayBegin()) await this.giveBack();
+    // The last ones in hand ended as the lane was stopped, or are gone.
+    if (this.card.held) await this.giveBack();
   }
 
   /** Waits until there are enough for a batch, or those that are there have waited long enough. */
@@ -47,7 +47,7 @@ export class BatchLane extends CardLane {
     let entries = given;
     for (let look = FIRST_LOOK; entries.length < size; look = Math.min(look * 2, LONGEST_LOOK)) {
       const left = end - clock.now();
-      if (left <= 0 || !this.mayBegin()) break;
+      if (left <= 0 || entries.length === 0 || !this.mayBegin()) break;
       await this.pause(Math.min(look, left));
       if (this.mayBegin()) entries = await this.card.refill();
     }

@@ -2,7 +2,7 @@ import { ACK, RELEASE, type Settlement } from '../core/delivery.js';
 import { InvalidOptionError, isEventsError } from '../core/errors.js';
 import type { BatchError } from '../core/handler-errors.js';
 import type { ScopeStorage } from '../core/scope.js';
-import { isPromise, type BatchCall, type Step } from '../pipeline/compose.js';
+import { isPromise, type BatchCall, type WaitingStep } from '../pipeline/compose.js';
 import type { CardJob, JobBatch } from './card-job.js';
 
 /** A job that has come through the pipeline. */
@@ -26,7 +26,7 @@ export class CardBatch implements JobBatch {
   /** @param stops the card waits with an event that is settled so */
   constructor(
     private readonly scope: ScopeStorage,
-    private readonly step: Step,
+    private readonly step: WaitingStep,
     private readonly stops: (settlement: Settlement) => boolean,
   ) {}
 

@@ -1,7 +1,7 @@
 import { HandlerEntry } from '../consumer/registry.js';
 import type { LaneGate } from '../consumer/lane.js';
 import type { CardDeclaration } from '../core/declaration.js';
-import type { Pipeline, WholeBatch } from '../pipeline/compose.js';
+import { waiting, type Pipeline, type WaitingStep, type WholeBatch } from '../pipeline/compose.js';
 import type { CardTurn } from '../ports/cards.js';
 import type { CardIntake } from './card-intake.js';
 import type { CardLane } from './card-lane.js';
@@ -12,6 +12,7 @@ export class CardEntry extends HandlerEntry {
   readonly intakes = new Map<string, CardIntake>();
   readonly lanes = new Set<CardLane>();
   readonly whole: WholeBatch | undefined;
+  private readonly waitingStep: WaitingStep;
   private waiting: (() => void)[] = [];
 
   constructor(
@@ -22,6 +23,11 @@ export class CardEntry extends HandlerEntry {
   ) {
     super(declaration, pipeline, gate);
     this.whole = pipeline.whole;
+    this.waitingStep = waiting(pipeline.step);
+  }
+
+  override get step(): WaitingStep {
+    return this.waitingStep;
   }
 
   /** Runs at once. */

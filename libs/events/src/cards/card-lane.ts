@@ -6,7 +6,7 @@ import type { CardDeclaration } from '../core/declaration.js';
 import type { DeadLetterRow, Settlement } from '../core/delivery.js';
 import { messageOf } from '../core/message-of.js';
 import type { ScopeStorage } from '../core/scope.js';
-import type { Step, WholeBatch } from '../pipeline/compose.js';
+import type { WaitingStep, WholeBatch } from '../pipeline/compose.js';
 import type { CardDelivery, CardRef, CardTurn } from '../ports/cards.js';
 import type { CardJob, CardJobHome } from './card-job.js';
 import { afterCrashes, boundedError, rowOf, type Failed } from './head-failure.js';
@@ -22,7 +22,7 @@ const NONE: readonly CardJob[] = [];
 export interface LaneHandler {
   readonly declaration: CardDeclaration;
   readonly lane: Lane;
-  readonly step: Step;
+  readonly step: WaitingStep;
   readonly whole: WholeBatch | undefined;
 }
 

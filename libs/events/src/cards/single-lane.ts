@@ -33,7 +33,7 @@ export class SingleLane extends CardLane {
       index = 0;
     }
     // The last one in hand ended as the lane was stopped.
-    if (!this.mayBegin()) await this.giveBack();
+    if (card.held) await this.giveBack();
   }
 
   /** Undefined: nothing may begin any more. */

@@ -1,38 +1,21 @@
 import type { EventContext } from '../core/context.js';
-import { ACK, type Settlement } from '../core/delivery.js';
-import { isPromise, type BatchCall, type Step } from './compose.js';
+import { ACK } from '../core/delivery.js';
+import type { HandlerTimeoutError } from '../core/handler-errors.js';
+import { isPromise, type BatchCall, type Handling, type HandlingHost, type Step } from './compose.js';
 import type { HandlerJob } from './job.js';
 import type { Failed } from './middleware/failure.js';
-import type { Watchdog } from './watchdog.js';
+import { Run, type Watchdog } from './watchdog.js';
 
 type Invoke = (payload: unknown, context: EventContext) => unknown;
 
-/**
- * The innermost step: calls the handler and keeps what it returns. `failed`, where it is given, takes what the handler
- * throws: for a pipeline in which nothing comes between the two, which saves a promise an event.
- */
-export function invokeStep(invoke: Invoke, watchdog: Watchdog | undefined, failed?: Failed): Step {
-  const call: Step = (job) => {
-    const result = invoke(job.payload, job.context);
-    if (!isPromise(result)) {
+/** The innermost step: calls the handler, keeps what it returns, and has `failed` take what it throws. */
+export function invokeStep(invoke: Invoke, watchdog: Watchdog | undefined, failed: Failed): Step {
+  return (job) => {
+    try {
+      const result = invoke(job.payload, job.context);
+      if (isPromise(result)) return new OpenRun(job, result, watchdog, failed);
       job.result = result;
       return ACK;
-    }
-    const succeeded = (value: unknown): Settlement => {
-      job.result = value;
-      return ACK;
-    };
-    // Wrapped where it is somebody else's thenable: those need not keep the rules of promises.
-    const promise: Promise<unknown> = result instanceof Promise ? result : Promise.resolve(result);
-    const watched = watchdog === undefined ? promise : watchdog.watch([job], promise);
-    return failed === undefined
-      ? watched.then(succeeded)
-      : watched.then(succeeded, (error: unknown) => failed(job, error));
-  };
-  if (failed === undefined) return call;
-  return (job: HandlerJob) => {
-    try {
-      return call(job);
     } catch (error) {
       return failed(job, error);
     }
@@ -54,4 +37,51 @@ export function invokeBatch(
     );
     return watchdog === undefined ? done : watchdog.watch(jobs, done);
   };
+}
+
+/** A run of a handler that has returned a promise, which is the only one it costs. */
+class OpenRun extends Run implements Handling {
+  readonly kind = 'handling';
+  private readonly promise: Promise<unknown>;
+  private host: HandlingHost | undefined = undefined;
+
+  constructor(
+    private readonly job: HandlerJob,
+    result: PromiseLike<unknown>,
+    private readonly watchdog: Watchdog | undefined,
+    private readonly failed: Failed,
+  ) {
+    super();
+    // Wrapped where it is somebody else's thenable: those need not keep the rules of promises.
+    this.promise = result instanceof Promise ? result : Promise.resolve(result);
+  }
+
+  get jobs(): readonly HandlerJob[] {
+    return [this.job];
+  }
+
+  await(host: HandlingHost): void {
+    const { watchdog, job } = this;
+    this.host = host;
+    watchdog?.begin(this);
+    void this.promise.then(
+      (value) => {
+        if (watchdog?.end(this) === false) return;
+        job.result = value;
+        host.settled(ACK);
+      },
+      (error: unknown) => {
+        if (watchdog?.end(this) !== false) this.fail(watchdog === undefined ? error : watchdog.blame(this, error));
+      },
+    );
+  }
+
+  giveUp(error: HandlerTimeoutError): void {
+    this.fail(error);
+  }
+
+  private fail(error: unknown): void {
+    const { host, job, failed } = this;
+    host?.settled(host.scoped(() => failed(job, error)));
+  }
 }

@@ -150,7 +150,7 @@ export class BusRuntime implements BusCore {
     });
     this.deadLetters = new DeadLetters({
       letters: driver.deadLetters,
-      cardLetters: driver.cards.deadLetters,
+      cardLetters: () => driver.cards.deadLetters,
       clock,
       redact: setup.redact,
       envelope: (type, payload) => this.publisher.envelope(type, payload, undefined),

@@ -13,8 +13,8 @@ type Style = 'library' | 'silent' | 'foreign';
 const STYLES: Readonly<Record<Style, number>> = { library: 60, silent: 30, foreign: 10 };
 const LONGEST_BURST = 12;
 const TICK = 10;
-/** How much more often the first cards get something than the last. */
-const SKEW = 0.7;
+/** How much more the first cards get than the last: the weight of the n-th is n to the power of this, negative. */
+const SKEW = 0.5;
 
 /** What became of the numbers of a card. */
 export interface Produced {

@@ -20,7 +20,7 @@ export interface CardSourceHost {
   bury(topic: string, cardId: string, entry: CardEntry, row: DeadLetterRow): void;
   /** The source takes no part any more. */
   left(source: MemoryCardSource): void;
-  /** Nor has it anything in hand. */
+  /** Nor has it anything in hand: nothing is to be given up with the process. */
   detach(source: MemoryCardSource): void;
 }
 
@@ -32,7 +32,6 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
   readonly most: number;
   /** From `begin` to `end`. */
   private readonly inHand = new Map<string, MemoryTurn>();
-  private paused = false;
   private closed = false;
 
   constructor(
@@ -48,7 +47,7 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
   }
 
   room(): number {
-    return this.paused ? 0 : this.sink.room();
+    return this.sink.room();
   }
 
   refuses(card: Card): boolean {
@@ -66,7 +65,6 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
   }
 
   pause(): Promise<void> {
-    this.paused = true;
     this.topicCards.leave(this);
     return Promise.resolve();
   }
@@ -103,7 +101,6 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
 
   ended({ cardId }: MemoryTurn): void {
     this.inHand.delete(cardId);
-    if (this.closed && this.inHand.size === 0) this.host.detach(this);
     this.topicCards.look();
   }
 }

@@ -11,6 +11,8 @@ export interface ClaimsHost<Slot> {
   readonly clock: Clock;
   /** How many more cards may be asked for now. */
   free(): number;
+  /** How many cards are being taken. */
+  readonly coming: number;
   /** Asks a slot for cards, at most so many. Never rejects. Gives what the server says of those that wait. */
   claim(slot: Slot, most: number): Promise<ClaimResult | undefined>;
 }
@@ -100,7 +102,8 @@ export class CardClaims<Slot> {
     void this.host.claim(slot, most).then((result) => {
       this.underWay.delete(slot);
       if (result === undefined) return;
-      if (result.granted === most && result.left > 0) this.waiting.add(slot);
+      // Among those that are left may be some that are being taken.
+      if (result.granted === most && result.left > this.host.coming) this.waiting.add(slot);
       if (result.due !== undefined) this.dueIn(slot, result.due);
       if (this.waiting.has(slot)) this.pull();
     });

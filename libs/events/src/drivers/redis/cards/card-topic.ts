@@ -21,7 +21,7 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
   private readonly slots = new Map<string, TopicSlot>();
   private readonly claims = new CardClaims<TopicSlot>(this);
   /** Cards that are being taken, and asked for. */
-  private coming = 0;
+  coming = 0;
   /** Slots of which a claim was not answered: cards may have been granted that nobody here knows of. */
   private readonly unsure = new Set<TopicSlot>();
   private paused = false;
@@ -217,6 +217,8 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
   /** A card was claimed. What is in hand still, after its lease was lost or before its end, is not taken twice. */
   private granted(slot: TopicSlot, cardId: string, token: string, since: number): void {
     const hand = this.hands.get(cardId);
+    // Its own attempt to take the card comes after this grant, and takes its place.
+    if (hand?.token === '') return;
     const turn = new RedisTurn(slot, cardId);
     this.coming++;
     if (hand !== undefined) {

@@ -45,12 +45,11 @@ export const cardTurns: ConformanceTopic = {
       await s.quiet();
       gate.open();
       await s.exactly(96, sink);
-      for (const card of cards) {
-        const places = sink.events.flatMap((run, index) => (run.card === card ? [index] : []));
-        const gaps = places.slice(1).map((place, index) => place - (places[index] ?? 0) - 1);
-        assert.ok(Math.max(...gaps) <= QUANTUM * 3, `events of others between two of ${card}: ${String(gaps)}`);
-        assert.deepEqual(sink.payloads(card), numbers(24));
-      }
+      for (const card of cards) assert.deepEqual(sink.payloads(card), numbers(24));
+      // As long as all have events.
+      const order = sink.events.slice(0, 72).map(({ card }) => card);
+      const blocks = order.join(' ').match(/(card-\d)( \1)*/g) ?? [];
+      for (const block of blocks) assert.ok(block.split(' ').length <= QUANTUM, order.join(' '));
       sink.check();
     }),
 

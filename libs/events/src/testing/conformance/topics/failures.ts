@@ -7,7 +7,7 @@ import { promise, type ConformanceTest, type ConformanceTopic } from '../suite.j
 const once = { retry: { attempts: 1 } };
 
 /** What handlers do when they fail; whatever it is, it is a failure of this event and of nothing else. */
-const FAILURES: readonly (readonly [string, EventHandler])[] = [
+export const FAILURES: readonly (readonly [string, EventHandler])[] = [
   ['throws an error', () => fail(new Error('boom'))],
   ['throws undefined', () => fail(undefined)],
   ['throws null', () => fail(null)],

@@ -27,18 +27,24 @@ end
 -- Changes of the index that are made together: a command over many cards costs little more than over one. Until `commit`
 -- no card is in two changes that contradict each other.
 local changes = {}
-local function later(command, key, ...)
-  local name = command .. key
-  local change = changes[name]
-  if not change then
-    change = { command, key, {} }
-    changes[name] = change
-    changes[#changes + 1] = change
+local function later(command, key, first, second)
+  local of_command = changes[command]
+  if not of_command then
+    of_command = {}
+    changes[command] = of_command
   end
-  for _, value in ipairs({ ... }) do change[3][#change[3] + 1] = value end
+  local members = of_command[key]
+  if not members then
+    members = {}
+    of_command[key] = members
+  end
+  members[#members + 1] = first
+  members[#members + 1] = second
 end
 local function commit()
-  for _, change in ipairs(changes) do over(change[1], change[2], change[3]) end
+  for command, of_command in pairs(changes) do
+    for key, members in pairs(of_command) do over(command, key, members) end
+  end
   changes = {}
 end
 
