@@ -41,6 +41,7 @@ import {
   Upcast,
   type CardContext,
   type EventBus,
+  type EventContext,
   type EventsLogger,
   type EventsModuleOptions,
 } from 'nestjs-cardinal';
@@ -166,6 +167,37 @@ describe('a handler of cards', () => {
     await expect(events.cards.publish('comment', 'a', 2)).rejects.toMatchObject({ code: 'BUS_CLOSED' });
   });
 
+  it('in memory handles what waits before the application ends: there is no later', async () => {
+    @Injectable()
+    class Comments {
+      @OnCardTopic('comment', { concurrency: 1 })
+      async on(n: number, { cardId }: CardContext): Promise<void> {
+        await new Promise((resolve) => setImmediate(resolve));
+        see(`${cardId}${String(n)}`);
+      }
+    }
+    const events = await start({ providers: [Comments] });
+    const all = numbers(10).flatMap((n) => ['a', 'b'].map((cardId) => ({ topic: 'comment', cardId, payload: n })));
+    await events.cards.publishMany(all);
+    await app?.close();
+    expect(seen).toHaveLength(20);
+    expect(lines.filter((line) => line.includes('did not finish'))).toEqual([]);
+  });
+
+  it('that is closed at run time finishes what it has begun; what waits is for the next', async () => {
+    const events = await start({});
+    let open!: () => void;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const first = await events.cards.subscribe('comment', (n) => gate.then(() => see(`first ${String(n)}`)));
+    await events.cards.publishMany(numbers(3).map((payload) => ({ topic: 'comment', cardId: 'a', payload })));
+    await waitFor(async () => (await events.cards.inspect('comment', 'a'))?.state === 'owned');
+    await first.close();
+    const second = events.cards.subscribe('comment', (n) => see(`second ${String(n)}`));
+    open();
+    expect((await second).patterns).toEqual(['comment']);
+    expect(await sees(3)).toEqual(['first 0', 'second 1', 'second 2']);
+  });
+
   it('may be in a controller, on a named bus, on several topics, beside a handler of events', async () => {
     @Controller()
     class Orders {
@@ -173,8 +205,8 @@ describe('a handler of cards', () => {
 
       @OnCardTopic(['order', 'refund'], { bus: 'domain', name: 'ledger', concurrency: 3 })
       @OnEvent('order')
-      async on(n: number, context: CardContext): Promise<void> {
-        see(`${context.handler} ${context.topic ?? context.type} ${String(n)}`);
+      async on(n: number, context: EventContext | CardContext): Promise<void> {
+        see(`${context.handler} ${'topic' in context ? context.topic : context.type} ${String(n)}`);
         if (n === 1) await this.domain.cards.publish('refund', 'a', 2);
       }
     }
@@ -210,6 +242,21 @@ describe('a handler of cards', () => {
     expect(await sees(2)).toEqual(['aaa 012', 'aa 34']);
     expect(lines).toContainEqual(expect.stringContaining('1 at once in batches of 3'));
     expect((await events.cards.inspect('comment', 'a'))?.state).toBe('idle');
+  });
+
+  it('idempotent: once an event of a card, whatever other cards have under its id', async () => {
+    @Injectable()
+    class Comments {
+      @OnCardTopic('comment', { idempotent: true, retry: { attempts: 2, delay: 1 } })
+      on(n: number, { cardId, attempt }: CardContext): void {
+        see(`${cardId} ${String(n)}`);
+        if (n === 2 && attempt === 1) throw new Error('once');
+      }
+    }
+    const events = await start({ providers: [Comments] });
+    for (const cardId of ['a', 'b']) await events.cards.publish('comment', cardId, 1, { id: 'same' });
+    await events.cards.publish('comment', 'a', 2);
+    expect([...(await sees(4))].sort()).toEqual(['a 1', 'a 2', 'a 2', 'b 1']);
   });
 
   it('runs with the guards, interceptors, pipes and filters of its method', async () => {
@@ -475,6 +522,7 @@ describe('a declaration that cannot be is an error at start', () => {
 
   it('a decorator that nobody would hear: on a static method, on a class that is only a guard', async () => {
     class Static {
+      readonly n = 1;
       @OnCardTopic('comment')
       static on(): void {}
     }

@@ -1,9 +1,21 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { RedisProxy, type CommandMatch } from '../support/proxy.js';
 import { waitUntil } from '../support/wait.js';
-import { handling, NEVER, of, ordered, publish, QUICK, streamOf, TOPIC, xadd, type Produced } from './cards-kit.js';
+import {
+  callsOf,
+  handling,
+  NEVER,
+  of,
+  ordered,
+  publish,
+  QUICK,
+  streamOf,
+  TOPIC,
+  xadd,
+  type Produced,
+} from './cards-kit.js';
 import type { Work } from './children/card-member.js';
-import { numbers, random, reaches, script, seeded } from './kit.js';
+import { numbers, random, reaches, seeded } from './kit.js';
 import { oneRedis } from './one-redis.js';
 
 const redis = oneRedis();
@@ -24,7 +36,7 @@ describe('row 5: the connection is cut', () => {
       proxy = await RedisProxy.start(redis.server);
       const publisher = await buses.open(redis.url, QUICK);
       const bus = await buses.open(proxy.url, QUICK);
-      const match = await script(name);
+      const match = await callsOf(name);
       const cards = ['a', 'b', 'c'];
       const count = 40;
       let armed = 0;
@@ -63,7 +75,7 @@ describe('row 5: the connection is cut', () => {
   it('cardPublish, its reply lost: every event is stored once, in order', async () => {
     proxy = await RedisProxy.start(redis.server);
     const publisher = await buses.open(proxy.url, QUICK);
-    const match = await script('cardPublish');
+    const match = await callsOf('cardPublish');
     for (const number of numbers(60)) {
       const lost = number % 4 === 0 ? proxy.loseNext(match, number % 8 === 0 ? 'reply' : 'command') : undefined;
       await publish(publisher, 'a', [{ number }, { number: number + 0.5 }]);

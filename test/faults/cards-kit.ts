@@ -1,8 +1,10 @@
 import { expect } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { BusOptions, CardContext, DeadLetter, EventBus, CardSubscribeOptions } from 'nestjs-cardinal';
 import { FencedSink, type Recorded } from '../../apps/chaos/src/sink/fenced-sink.js';
 import { scripts } from '../support/internals.js';
+import type { CommandMatch } from '../support/proxy.js';
 import { waitUntil } from '../support/wait.js';
 import type { Work } from './children/card-member.js';
 import { sorted } from './kit.js';
@@ -172,6 +174,20 @@ async function connections(redis: Redis): Promise<number> {
   return list.split('\n').filter((line) => line.includes(' name=cardinal:')).length;
 }
 
+/** Matches the calls of one script. (Scripts of cards begin alike, so their text does not tell which it is.) */
+export async function callsOf(name: string): Promise<CommandMatch> {
+  const sha = createHash('sha1')
+    .update(await textOf(name))
+    .digest('hex');
+  return ([command, what]) => command === 'evalsha' && what === sha;
+}
+
+async function textOf(name: string): Promise<string> {
+  const script = (await scripts())[name];
+  if (script === undefined) throw new Error(`there is no script ${name}`);
+  return script.lua;
+}
+
 /** Calls a script of the driver. */
 export async function call(
   redis: Redis,
@@ -179,7 +195,5 @@ export async function call(
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<unknown> {
-  const script = (await scripts())[name];
-  if (script === undefined) throw new Error(`there is no script ${name}`);
-  return redis.eval(script.lua, keys.length, ...keys, ...args);
+  return redis.eval(await textOf(name), keys.length, ...keys, ...args);
 }

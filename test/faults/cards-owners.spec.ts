@@ -2,11 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from 'nestjs-cardinal';
+import { openTestBus } from 'nestjs-cardinal/testing';
 import { onCleanup } from '../support/cleanup.js';
+import { RedisProxy } from '../support/proxy.js';
 import { waitUntil } from '../support/wait.js';
 import { CardMember } from './cards-member.js';
 import {
   call,
+  callsOf,
   handling,
   index,
   NEVER,
@@ -141,6 +145,46 @@ describe('row 3: the owner stands still for longer than its lease, and goes on',
       recorded.filter(({ verdict }) => verdict !== 'accepted').map(({ verdict, note }) => `${verdict} ${note}`),
     ).toEqual([`stale 1 ${first.instanceId}`]);
   }
+
+  it('it stands still while the answer to an acknowledgement is on its way: what it has in hand does not begin under the old token', async () => {
+    const proxy = await RedisProxy.start(redis.server);
+    const publisher = await buses.open(redis.url, QUICK);
+    let ahead = 0;
+    const clock: Clock = {
+      now: () => Date.now() + ahead,
+      after(ms, run) {
+        const timer = setTimeout(run, ms).unref();
+        return { cancel: () => clearTimeout(timer) };
+      },
+    };
+    const bus = await openTestBus({ url: proxy.url, ...QUICK }, { clock });
+    try {
+      await publish(publisher, 'a', ten(undefined));
+      const ack = await callsOf('cardAck');
+      const seen = await handling(bus, redis.raw, {}, ({ number }: Work) => {
+        if (number !== 2) return;
+        // As the call passes: it was sent before, and its answer is read afterwards.
+        const { cancel } = proxy.loseNext((command) => {
+          if (!ack(command)) return false;
+          ahead += 5_000;
+          cancel();
+          return false;
+        });
+      });
+      await reaches('events', 10, () => seen.length);
+      expect(ahead).toBe(5_000);
+      const tokens = [...new Set(seen.map(({ token }) => token))];
+      expect(tokens).toHaveLength(2);
+      expect(seen.map(({ number, token }) => [number, tokens.indexOf(token)])).toEqual(
+        numbers(10).map((number) => [number, number <= 2 ? 0 : 1]),
+      );
+      expect(tokens[1]).toBeGreaterThan(tokens[0]!);
+      await ordered(redis.raw, { bus: publisher, produced: new Map([['a', numbers(10)]]), buses: 2 });
+    } finally {
+      await bus.close();
+      await proxy.close();
+    }
+  });
 
   it('its acknowledgement, its failure and its renewal answer STALE, and change nothing', async () => {
     const publisher = await buses.open(redis.url, QUICK);

@@ -44,6 +44,7 @@ export class CardMember {
   source!: CardSource;
   private begin: (turn: CardTurn) => void = (turn) => void this.turns.push(turn);
   private number = 0;
+  private starved = false;
 
   constructor(
     readonly driver: RedisDriver,
@@ -73,7 +74,10 @@ export class CardMember {
     this.source = await this.cards.consume(
       { topic, handler: 'h', take },
       {
-        room: () => this.room,
+        room: () => {
+          this.starved = this.room <= 0;
+          return this.room;
+        },
         begin: (turn) => {
           this.room--;
           this.begin(turn);
@@ -91,8 +95,13 @@ export class CardMember {
   /** Ends a turn. */
   end(turn: CardTurn): void {
     turn.end();
-    this.room++;
-    this.source.pull();
+    this.offer(1);
+  }
+
+  /** There is room for more; the driver is told only where it has found none. */
+  offer(room: number): void {
+    this.room += room;
+    if (this.starved) this.source.pull();
   }
 
   /** From now on handles everything, one by one, and notes it in order as `card payload`. */

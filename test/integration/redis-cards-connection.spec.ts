@@ -69,8 +69,7 @@ describe('the connection is cut before the answer of', () => {
     await publisher.publish('c', 1);
     if (name === 'cardClaim') {
       await waitFor(async () => (await redis.raw.zcard(`${INDEX}rdy`)) === 1);
-      one.room = 1;
-      one.source.pull();
+      one.offer(1);
     }
     await lost.done;
     const turn = await one.next();

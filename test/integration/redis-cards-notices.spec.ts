@@ -39,8 +39,7 @@ describe('a foreign producer', () => {
     await redis.raw.xadd(streamOf('c'), '*', 'n', '1');
     await redis.raw.publish('group_change', `register:${TOPIC}:c`);
     await waitFor(async () => (await redis.raw.zscore(`${INDEX}rdy`, 'c')) !== null);
-    one.room = 1;
-    one.source.pull();
+    one.offer(1);
     expect(payloadsOf((await one.next()).entries)).toEqual([{ n: '1' }]);
   });
 

@@ -251,8 +251,7 @@ describe('many cards', () => {
     for (const name of names) await one.publish(name, 1);
     const seen: string[] = [];
     one.handle(seen);
-    one.room = 1;
-    one.source.pull();
+    one.offer(1);
     await waitFor(() => seen.length === 30);
     expect(seen).toEqual(names.map((name) => `${name} 1`));
   });

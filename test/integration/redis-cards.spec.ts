@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { TopicInUseError, type CardTurn, type DeadLetterRow } from 'nestjs-cardinal';
 import { waitFor } from 'nestjs-cardinal/testing';
+import { numbers } from '../faults/kit.js';
 import { card, cardWorld, INDEX, openCardMember, payloadsOf, TOPIC, type CardMember } from './card-kit.js';
 
 /** Cards through one driver: what each step of a turn does to the keys. */
@@ -59,12 +60,13 @@ describe('a turn', () => {
     const one = await member();
     one.room = 1;
     const turn = await taken(one, 1, 2);
-    await one.publish('d', 3);
+    // Should it be the same millisecond, names decide.
+    await one.publish('b', 3);
     expect(await turn.ack(1, 'yield')).toEqual([]);
     expect(turn.held).toBe(false);
     one.end(turn);
     const other = await one.next();
-    expect([other.cardId, payloadsOf(other.entries)]).toEqual(['d', [3]]);
+    expect([other.cardId, payloadsOf(other.entries)]).toEqual(['b', [3]]);
     await other.ack(1, 'next');
     one.end(other);
     const again = await one.next();
@@ -72,6 +74,21 @@ describe('a turn', () => {
     expect(BigInt(again.fencingToken)).toBeGreaterThan(BigInt(turn.fencingToken));
     // It was handed over before, and no attempt has begun.
     expect(again.entries[0]).toMatchObject({ attempt: 1, redelivered: true, crashes: 0 });
+  });
+
+  it('that yields with nothing else to do goes on at once', async () => {
+    const one = await member();
+    const payloads = numbers(30);
+    await one.publish('c', ...payloads);
+    const seen: unknown[] = [];
+    // A poll a second would take too long for as many.
+    while (seen.length < payloads.length) {
+      const turn = await one.next();
+      seen.push(turn.entries[0]?.event?.payload());
+      await turn.ack(1, 'yield');
+      one.end(turn);
+    }
+    expect(seen).toEqual(payloads);
   });
 
   it('refills: what is in hand, as it was, and what has come since', async () => {

@@ -1,6 +1,9 @@
 import { afterIo } from '../core/clock.js';
 
-/** Publishes that may end without I/O in one turn of the event loop. */
+/**
+ * Publishes that may end without I/O in one turn of the event loop. Fewer than what a subscriber takes in one (`prefetch`,
+ * 64): a loop that is ahead of the handlers of its own process piles up events, which costs more than handling them.
+ */
 const TURN = 50;
 
 /**

@@ -11,7 +11,9 @@ class CommentAdded {}
 class Order {}
 @EventType('a:b')
 class Colon {}
-class Plain {}
+class Plain {
+  readonly n = 1;
+}
 
 const { handlers } = resolveModuleOptions({ env: false }).instances.get('default')!;
 const declare = (listenable: unknown, options: DeclareCardOptions = {}, handler: unknown = () => 1): CardDeclaration =>

@@ -2,15 +2,19 @@ import { describe, expect, it } from '@jest/globals';
 import type { CardContext } from '../core/context.js';
 import { BatchError, Reject } from '../core/handler-errors.js';
 import type { CardDeclaration } from '../core/declaration.js';
-import { turns } from '../testing/clock.js';
-import { cardDeclarationOf, cardsOf, door, entriesOf, HandTurn, type Setup } from './cards.spec-kit.js';
+import { TestClock, turns } from '../testing/clock.js';
+import { door } from '../consumer/consumer.spec-kit.js';
+import { pipelineFor } from '../runtime/pipeline.js';
+import { cardDeclarationOf, entriesOf, HandTurn, cardsWith, type Setup } from './cards.spec-kit.js';
+
+const cardsOf = cardsWith(pipelineFor, () => new TestClock());
 
 const boom = new Error('boom');
 
 interface Case {
   readonly turn: HandTurn;
   readonly seen: unknown[];
-  readonly setup: Setup;
+  readonly setup: Setup<TestClock>;
 }
 
 /** A batch handler that has got a card with these events. */
@@ -160,9 +164,14 @@ describe('fewer than a batch', () => {
     expect(seen).toEqual([[1, 2]]);
   });
 
+  it('go at once where the first of them has failed before', async () => {
+    const { seen } = await batchOf(new HandTurn(entriesOf([1, 2], { failures: 1 })));
+    expect(seen).toEqual([[1, 2]]);
+  });
+
   it('go back when the process ends, without a run', async () => {
     const { turn, seen, setup } = await batchOf(new HandTurn(entriesOf([1])));
-    await setup.consumer.drain(1_000);
+    await setup.consumer.drain({ clock: setup.clock, timeout: 1_000, handOver: true });
     expect([seen, turn.names]).toEqual([[], ['release', 'end']]); // prettier-ignore
     expect(setup.clock.pending()).toBe(0);
   });

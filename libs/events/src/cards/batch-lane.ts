@@ -13,6 +13,9 @@ const LONGEST_LOOK = 250;
 
 /** Handles consecutive events of a card in one call. */
 export class BatchLane extends CardLane {
+  /** Ends the wait for a batch to be full. */
+  private rush: (() => void) | undefined;
+
   constructor(
     host: LaneHost,
     entry: LaneHandler,
@@ -20,6 +23,11 @@ export class BatchLane extends CardLane {
     private readonly batching: Batching,
   ) {
     super(host, entry, card);
+  }
+
+  override hurry(): void {
+    super.hurry();
+    this.rush?.();
   }
 
   protected async work(): Promise<void> {
@@ -43,11 +51,13 @@ export class BatchLane extends CardLane {
   private async fill(given: readonly CardDelivery[]): Promise<readonly CardDelivery[]> {
     const { clock } = this.host;
     const { size, maxWait } = this.batching;
-    const end = clock.now() + maxWait;
+    const [head] = given;
+    // One that comes again has waited before.
+    const end = head !== undefined && head.failures + head.crashes > 0 ? 0 : clock.now() + maxWait;
     let entries = given;
     for (let look = FIRST_LOOK; entries.length < size; look = Math.min(look * 2, LONGEST_LOOK)) {
       const left = end - clock.now();
-      if (left <= 0 || entries.length === 0 || !this.mayBegin()) break;
+      if (left <= 0 || this.hurried || entries.length === 0 || !this.mayBegin()) break;
       await this.pause(Math.min(look, left));
       if (this.mayBegin()) entries = await this.card.refill();
     }
@@ -57,12 +67,12 @@ export class BatchLane extends CardLane {
   private async pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = this.host.clock.after(ms, resolve);
-      this.wake = () => {
+      this.wake = this.rush = () => {
         timer.cancel();
         resolve();
       };
     });
-    this.wake = undefined;
+    this.wake = this.rush = undefined;
   }
 
   /** What goes together: up to an entry that cannot be read, which is alone, as is a suspect. */

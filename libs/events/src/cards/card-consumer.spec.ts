@@ -1,7 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { CardContext } from '../core/context.js';
-import { turns } from '../testing/clock.js';
-import { cardDeclarationOf, cardsOf, door, entriesOf, HandTurn } from './cards.spec-kit.js';
+import { TestClock, turns } from '../testing/clock.js';
+import { door } from '../consumer/consumer.spec-kit.js';
+import { pipelineFor } from '../runtime/pipeline.js';
+import { cardDeclarationOf, entriesOf, HandTurn, cardsWith } from './cards.spec-kit.js';
+
+const cardsOf = cardsWith(pipelineFor, () => new TestClock());
 
 const nothing = (): void => undefined;
 
@@ -72,8 +76,8 @@ describe('removing a handler', () => {
     const turn = new HandTurn(entriesOf([1, 2]));
     hand.begin(turn);
     await turns();
-    await consumer.remove(entry);
-    await consumer.remove(entry);
+    consumer.remove(entry);
+    consumer.remove(entry);
     expect(hand.told).toEqual(['consume t 3', 'pause t']);
     const added = consumer.add(cardDeclarationOf(nothing));
     await turns();
@@ -89,7 +93,7 @@ describe('removing a handler', () => {
     const { consumer, hand } = await cardsOf([]);
     const entry = await consumer.add(cardDeclarationOf((n) => seen.push(n)));
     const sink = hand.sinks.get('t');
-    await consumer.remove(entry);
+    consumer.remove(entry);
     const turn = new HandTurn(entriesOf([1]));
     sink?.begin(turn);
     await turns();
@@ -118,7 +122,7 @@ describe('drain', () => {
     const turn = new HandTurn(entriesOf([1, 2]));
     hand.begin(turn);
     await turns();
-    const drained = consumer.drain(1_000);
+    const drained = consumer.drain({ clock, timeout: 1_000, handOver: true });
     await clock.advance(999);
     expect([signals[0]?.aborted, turn.calls]).toEqual([false, []]);
     await clock.advance(1);
@@ -137,7 +141,7 @@ describe('drain', () => {
     turn.before = (call) => (call === 'ack' ? answer.opened : undefined);
     hand.begin(turn);
     await turns();
-    const drained = consumer.drain(1_000);
+    const drained = consumer.drain({ clock, timeout: 1_000, handOver: true });
     await clock.advance(1_000);
     await drained;
     expect(turn.names).toEqual(['ack']);
@@ -147,11 +151,57 @@ describe('drain', () => {
   });
 
   it('takes nothing more, and no handlers', async () => {
-    const { consumer, hand } = await cardsOf([cardDeclarationOf(nothing)]);
-    await consumer.drain(1_000);
+    const { consumer, hand, clock } = await cardsOf([cardDeclarationOf(nothing)]);
+    await consumer.drain({ clock, timeout: 1_000, handOver: true });
     expect([hand.told, hand.sinks.get('t')?.room()]).toEqual([['consume t 3', 'pause t'], 0]); // prettier-ignore
     await expect(consumer.add(cardDeclarationOf(nothing, { patterns: ['x'] }))).rejects.toMatchObject({
       code: 'BUS_CLOSED',
     });
+  });
+
+  it('where others cannot take what waits: it is handled until the source has nothing more', async () => {
+    const gate = door();
+    const seen: unknown[] = [];
+    const { consumer, hand, clock } = await cardsOf([cardDeclarationOf((n) => seen.push(n))]);
+    hand.pausing = gate.opened;
+    const drained = consumer.drain({ clock, timeout: 1_000, handOver: false });
+    const turn = new HandTurn(entriesOf([1, 2]));
+    hand.begin(turn);
+    await turns();
+    expect([seen, turn.names]).toEqual([[1, 2], ['ack', 'ack', 'end']]); // prettier-ignore
+    gate.open();
+    await drained;
+    expect(hand.sinks.get('t')?.room()).toBe(0);
+  });
+
+  it('so does what waits for its batch to be full, then and later', async () => {
+    const gate = door();
+    const seen: unknown[] = [];
+    const batch = { size: 5, maxWait: 600_000 };
+    const { consumer, hand, clock } = await cardsOf([cardDeclarationOf((all) => seen.push(all), { batch })]);
+    hand.pausing = gate.opened;
+    const waiting = new HandTurn(entriesOf([1, 2]));
+    waiting.refills = [entriesOf([1, 2])];
+    hand.begin(waiting);
+    await turns();
+    const drained = consumer.drain({ clock, timeout: 1_000, handOver: false });
+    await turns();
+    hand.begin(new HandTurn(entriesOf([3])));
+    await turns();
+    expect(seen).toEqual([[1, 2], [3]]); // prettier-ignore
+    gate.open();
+    await drained;
+  });
+
+  it('where there is no end to it, the timeout is', async () => {
+    const { consumer, hand, clock } = await cardsOf([cardDeclarationOf(nothing)]);
+    hand.pausing = door().opened;
+    const drained = consumer.drain({ clock, timeout: 1_000, handOver: false });
+    await clock.advance(1_000);
+    await drained;
+    const late = new HandTurn(entriesOf([1]));
+    hand.begin(late);
+    await turns();
+    expect(late.names).toEqual(['release', 'end']);
   });
 });

@@ -1,4 +1,4 @@
-import { within } from '../consumer/drain.js';
+import { within, type DrainOptions } from '../consumer/drain.js';
 import type { CardDeclaration } from '../core/declaration.js';
 import { BusClosedError, InvalidHandlerError } from '../core/errors.js';
 import { messageOf } from '../core/message-of.js';
@@ -60,36 +60,43 @@ export class CardConsumer {
     try {
       if (this.started) await this.connect(entry);
     } catch (error) {
-      await this.remove(entry);
+      this.remove(entry);
       throw error;
     }
     return entry;
   }
 
   /** Ends a handler: it gets no more cards; what runs ends, and is settled. Twice is once. */
-  async remove(entry: CardEntry): Promise<void> {
+  remove(entry: CardEntry): void {
     if (entry.closed) return;
     entry.close();
     for (const topic of entry.declaration.patterns) if (this.topics.get(topic) === entry) this.topics.delete(topic);
-    const paused = entry.pause();
-    const left = paused.catch(() => undefined).then(() => this.leave(entry));
+    const left = this.leave(entry);
     for (const topic of entry.declaration.patterns) this.leaving.set(topic, left);
-    await paused;
   }
 
-  /** Ends the receiving in order: no more cards; what runs may finish; after the timeout its signal aborts, and its card goes back. */
-  async drain(timeout: number): Promise<void> {
-    const { bus, clock, logger } = this.options;
+  /**
+   * Ends the receiving in order: no more cards; what runs may finish; after the timeout its signal aborts, and its card goes
+   * back. `handOver`: others can take what is in hand and has not begun; else it is handled too, with what waits for nobody
+   * else.
+   */
+  async drain({ clock, timeout, handOver }: DrainOptions): Promise<void> {
+    const { bus, logger } = this.options;
     this.ended = true;
     const entries = [...this.entries];
-    for (const entry of entries) entry.close();
+    for (const entry of entries) {
+      if (handOver) entry.close();
+      else entry.hurry(true);
+    }
     const finished = Promise.all(
       entries.map(async (entry) => {
         await entry.pause();
+        entry.close();
         await entry.whenIdle();
       }),
     );
     if (await within(finished, timeout, clock)) return;
+    for (const entry of entries) entry.close();
     const left = entries.flatMap(({ lanes }) => [...lanes]);
     logger.warn(
       `Bus '${bus}': ${String(left.length)} cards did not finish within ${String(timeout)} ms; their signals abort and others may take them.`,
@@ -130,6 +137,8 @@ export class CardConsumer {
 
   /** Leaves the topics of a removed handler, when it has no card in hand. */
   private async leave(entry: CardEntry): Promise<void> {
+    // Where what waits would be handled first, it ends with the source.
+    entry.pause().catch(() => undefined);
     await entry.whenIdle();
     const closing = [...entry.intakes.values()].map((intake) => intake.close());
     for (const closed of await Promise.allSettled(closing))

@@ -14,6 +14,7 @@ export class CardEntry extends HandlerEntry {
   readonly whole: WholeBatch | undefined;
   private readonly waitingStep: WaitingStep;
   private waiting: (() => void)[] = [];
+  private hurried = false;
 
   constructor(
     override readonly declaration: CardDeclaration,
@@ -44,9 +45,17 @@ export class CardEntry extends HandlerEntry {
     const lane = this.makeLane(this, turn);
     this.lanes.add(lane);
     if (this.closed) lane.stop();
+    if (this.hurried) lane.hurry();
     void lane.run().then(() => {
       this.ended(lane);
     });
+  }
+
+  /** With `always`: waits no longer for what would fill a batch, never again. What waits so takes no place. */
+  override hurry(always: boolean): void {
+    if (!always) return;
+    this.hurried = true;
+    for (const lane of this.lanes) lane.hurry();
   }
 
   /** Takes no more cards; what runs ends, and what is in hand beside it goes back. */

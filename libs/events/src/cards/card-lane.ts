@@ -50,6 +50,7 @@ export abstract class CardLane implements CardJobHome {
   protected wake: (() => void) | undefined;
   /** The card has been given back while a handler ran: what that still returns does not count. */
   protected abandoned: Promise<void> | undefined;
+  protected hurried = false;
   /** Nothing more begins: what is in hand goes back. */
   private stopped = false;
 
@@ -85,6 +86,11 @@ export abstract class CardLane implements CardJobHome {
   stop(): void {
     this.stopped = true;
     this.wake?.();
+  }
+
+  /** Waits no longer for what would fill a batch. */
+  hurry(): void {
+    this.hurried = true;
   }
 
   /** Ends the wait for what runs: its signal aborts, and the card goes back at once. */

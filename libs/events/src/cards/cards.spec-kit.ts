@@ -5,10 +5,10 @@ import type { DeadLetterRow } from '../core/delivery.js';
 import { createScopeStorage } from '../core/scope.js';
 import { declarationOf, eventOf, SILENT } from '../pipeline/handler.spec-kit.js';
 import type { CardDelivery, CardFailure, CardRef, CardSink, CardSource, CardStore, CardTurn } from '../ports/cards.js';
-import { pipelineFor } from '../runtime/pipeline.js';
-import { TestClock } from '../testing/clock.js';
+import type { Claims } from '../pipeline/claims.js';
+import type { Pipeline } from '../pipeline/compose.js';
 import { EventContracts } from '../validation/event-contracts.js';
-import { CardConsumer, type CardConsumerOptions } from './card-consumer.js';
+import { CardConsumer } from './card-consumer.js';
 
 /** What specs of cards are made of: a driver whose cards the test hands over itself. */
 
@@ -125,6 +125,8 @@ export class Hand {
   readonly sinks = new Map<string, CardSink>();
   /** What sources are told, with their topics. */
   readonly told: string[] = [];
+  /** Until then `pause` has something to hand over. */
+  pausing = Promise.resolve();
 
   readonly store = {
     consume: ({ topic, take }: { topic: string; take: number }, sink: CardSink): Promise<CardSource> => {
@@ -132,7 +134,7 @@ export class Hand {
       this.sinks.set(topic, sink);
       const tell = (what: string) => (): Promise<void> => {
         this.told.push(`${what} ${topic}`);
-        return Promise.resolve();
+        return what === 'pause' ? this.pausing : Promise.resolve();
       };
       return Promise.resolve({
         pull: () => void this.told.push(`pull ${topic}`),
@@ -147,13 +149,12 @@ export class Hand {
   }
 }
 
-export interface Setup {
+export interface Setup<Time extends Clock> {
   readonly hand: Hand;
   readonly consumer: CardConsumer;
-  readonly clock: TestClock;
+  readonly clock: Time;
   readonly lines: string[];
   readonly parked: [card: string, row: DeadLetterRow][];
-  readonly solo: Solo;
 }
 
 type Handler = (payload: never, context: never) => unknown;
@@ -170,36 +171,48 @@ export function cardDeclarationOf(handler: Handler, fields: Partial<CardDeclarat
   };
 }
 
-/** A consumer that has started with these handlers. */
-export async function cardsOf(
-  declarations: readonly CardDeclaration[],
-  options: Partial<CardConsumerOptions> = {},
-): Promise<Setup> {
-  const hand = new Hand();
-  const clock = new TestClock();
-  const lines: string[] = [];
-  const parked: Setup['parked'] = [];
-  const solo = options.solo ?? new Solo(() => []);
-  const keep = (line: string): void => void lines.push(line);
-  const consumer = new CardConsumer(hand.store, {
-    ...{ bus: 'b', logger: { ...SILENT, warn: keep, error: keep }, scope: createScopeStorage(), clock, solo },
-    ...{ quantum: 4, take: 3 },
-    reply: () => Promise.reject(new Error('not here')),
-    parked: ({ topic, cardId }: CardRef, row) => void parked.push([`${topic}:${cardId}`, row]),
-    pipeline: (declaration) => pipelineFor(declaration, servicesOf(clock)),
-    ...options,
-  });
-  for (const declaration of declarations) consumer.register(declaration);
-  await consumer.start();
-  return { hand, consumer, clock, lines, parked, solo };
+/** What a pipeline needs beside its handler; there is no idempotency. */
+interface Services {
+  readonly debug: boolean;
+  readonly bus: string;
+  readonly instanceId: string;
+  readonly clock: Clock;
+  readonly contracts: EventContracts;
+  readonly claims: Claims;
+  readonly stuck: () => void;
+  readonly used: () => void;
 }
 
-function servicesOf(clock: Clock): Parameters<typeof pipelineFor>[1] {
+type PipelineFor = (declaration: CardDeclaration, services: Services) => Pipeline;
+
+/** Makes a consumer that has started with these handlers; the clock and the pipeline come from outside of this layer. */
+export function cardsWith<Time extends Clock>(
+  pipelineFor: PipelineFor,
+  makeClock: () => Time,
+): (declarations: readonly CardDeclaration[]) => Promise<Setup<Time>> {
+  return async (declarations) => {
+    const hand = new Hand();
+    const clock = makeClock();
+    const lines: string[] = [];
+    const parked: [string, DeadLetterRow][] = [];
+    const keep = (line: string): void => void lines.push(line);
+    const consumer = new CardConsumer(hand.store, {
+      ...{ bus: 'b', logger: { ...SILENT, warn: keep, error: keep }, scope: createScopeStorage(), clock },
+      ...{ quantum: 4, take: 3, solo: new Solo(() => []) },
+      reply: () => Promise.reject(new Error('not here')),
+      parked: ({ topic, cardId }: CardRef, row) => void parked.push([`${topic}:${cardId}`, row]),
+      pipeline: (declaration) => pipelineFor(declaration, servicesOf(clock)),
+    });
+    for (const declaration of declarations) consumer.register(declaration);
+    await consumer.start();
+    return { hand, consumer, clock, lines, parked };
+  };
+}
+
+function servicesOf(clock: Clock): Services {
   return {
     ...{ debug: false, bus: 'b', instanceId: 'i', clock, contracts: new EventContracts(), claims: undefined as never },
     stuck: () => undefined,
     used: () => undefined,
   };
 }
-
-export { door, type Door } from '../consumer/consumer.spec-kit.js';

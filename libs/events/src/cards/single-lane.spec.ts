@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { Reject } from '../core/handler-errors.js';
 import type { CardContext } from '../core/context.js';
-import { turns } from '../testing/clock.js';
-import { cardDeclarationOf, cardsOf, door, entriesOf, HandTurn } from './cards.spec-kit.js';
+import { TestClock, turns } from '../testing/clock.js';
+import { door } from '../consumer/consumer.spec-kit.js';
+import { pipelineFor } from '../runtime/pipeline.js';
+import { cardDeclarationOf, entriesOf, HandTurn, cardsWith } from './cards.spec-kit.js';
+
+const cardsOf = cardsWith(pipelineFor, () => new TestClock());
 
 const boom = (): never => {
   throw new Error('boom');
@@ -252,17 +256,21 @@ describe('a suspect', () => {
 
   it('that waits for its turn is given back when the process ends', async () => {
     const gate = door();
-    const { hand, consumer } = await cardsOf([cardDeclarationOf(() => gate.opened)]);
+    const { hand, consumer, clock } = await cardsOf([cardDeclarationOf(() => gate.opened)]);
     const [other, bad] = [new HandTurn(entriesOf([0])), new HandTurn(entriesOf([1], suspect))];
     hand.begin(other);
     await turns();
     hand.begin(bad);
     await turns();
-    const drained = consumer.drain(1_000);
+    const drained = consumer.drain({ clock, timeout: 1_000, handOver: true });
     await turns();
     expect(bad.names).toEqual(['release', 'end']);
     gate.open();
     await drained;
-    expect(other.calls).toEqual([['ack', 1, 'keep'], ['release'], ['end']]);
+    await turns();
+    expect([other.calls, bad.names]).toEqual([
+      [['ack', 1, 'keep'], ['release'], ['end']],
+      ['release', 'end'],
+    ]);
   });
 });

@@ -23,6 +23,22 @@ function jobs(count: number, run: (index: number) => void): Runnable[] {
 }
 
 describe('Lane', () => {
+  it('gives a place to what begins by itself, where there is one and nobody waits for it', () => {
+    const gate = new Gate();
+    const lane = laneOf(1, gate);
+    expect([lane.take(), lane.take(), lane.running]).toEqual([true, false, 1]);
+    const [job] = jobs(1, () => undefined);
+    lane.enter(job!);
+    gate.closed = true;
+    lane.leave();
+    expect([lane.running, lane.queued, lane.take()]).toEqual([0, 1, false]);
+    gate.closed = false;
+    expect(lane.take()).toBe(false);
+    lane.pump();
+    lane.leave();
+    expect(lane.take()).toBe(true);
+  });
+
   it('runs at most its limit at once, and the others in order as places get free', () => {
     const lane = laneOf(2);
     const started: number[] = [];

@@ -57,6 +57,20 @@ describe('Solo', () => {
     expect(begun).toEqual(['one', 'two', 'suspect']);
   });
 
+  it('knows the handlers of several registries', async () => {
+    const { solo } = processOf();
+    const begun: string[] = [];
+    const ofCards = new HandlerEntry(declarationOf({ name: 'cards' }), { step: () => ({ kind: 'ack' }) }, solo);
+    solo.watch(() => [ofCards]);
+    const end = enter(ofCards, 'cards', begun);
+    suspect(solo, 'suspect', begun);
+    await turns();
+    expect(begun).toEqual(['cards']);
+    end();
+    await turns();
+    expect(begun).toEqual(['cards', 'suspect']);
+  });
+
   it('lets the others go on afterwards, in their order and at most as many as they have places', async () => {
     const { solo, one, two } = processOf();
     const begun: string[] = [];

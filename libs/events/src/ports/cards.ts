@@ -70,7 +70,10 @@ export interface CardSink {
 export interface CardSource {
   /** Says that `room()` has grown. */
   pull(): void;
-  /** Takes no more cards; resolves when no more turns will begin. Turns under way go on. */
+  /**
+   * Takes no more cards; resolves when no more turns will begin. Turns under way go on. Where nothing outlives the process,
+   * what waits for nobody else is taken first.
+   */
   pause(): Promise<void>;
   /** Pauses, and ends the part of this process. Turns have ended before. */
   close(): Promise<void>;

@@ -237,11 +237,8 @@ export class BusRuntime implements BusCore {
   drain(): Promise<void> {
     const { clock, shutdownTimeout } = this.setup;
     if (this.draining === undefined && this.starting !== undefined) this.tellLife(SystemEvents.Shutdown);
-    const handOver = this.driver.capabilities.durable;
-    this.draining ??= Promise.all([
-      drain(this.consumer, { clock, timeout: shutdownTimeout, handOver }),
-      this.cardRuntime.drain(shutdownTimeout),
-    ])
+    const options = { clock, timeout: shutdownTimeout, handOver: this.driver.capabilities.durable };
+    this.draining ??= Promise.all([drain(this.consumer, options), this.cardRuntime.drain(options)])
       .then(() => undefined)
       .finally(() => {
         this.consumer.waiters.forgetAll();

@@ -7,6 +7,7 @@ import type { EnvelopeFactory } from '../bus/envelope-factory.js';
 import type { Listenable } from '../bus/publish-options.js';
 import type { PublishRetries } from '../bus/publish-retry.js';
 import { subscriptionOf, type Subscription } from '../bus/subscription.js';
+import type { DrainOptions } from '../consumer/drain.js';
 import { CardConsumer } from '../cards/card-consumer.js';
 import type { LaneHost } from '../cards/card-lane.js';
 import type { CardDeclaration } from '../core/declaration.js';
@@ -74,9 +75,9 @@ export class CardRuntime {
     return this.consumer.start();
   }
 
-  /** Takes no more cards, and lets what runs end, for `timeout` ms. */
-  drain(timeout: number): Promise<void> {
-    return this.consumer.drain(timeout);
+  /** Takes no more cards, and lets what runs end. */
+  drain(options: DrainOptions): Promise<void> {
+    return this.consumer.drain(options);
   }
 
   private async subscribe(
@@ -86,7 +87,11 @@ export class CardRuntime {
   ): Promise<Subscription> {
     const declaration = this.declaration(listenable, handler, options, nameOfHandler(handler));
     const entry = await this.consumer.add(declaration);
-    return subscriptionOf(declaration, () => this.consumer.remove(entry), options.signal, this.host.logger);
+    const remove = (): Promise<void> => {
+      this.consumer.remove(entry);
+      return Promise.resolve();
+    };
+    return subscriptionOf(declaration, remove, options.signal, this.host.logger);
   }
 
   private declaration(

@@ -4,7 +4,13 @@ export { waitFor, waitForAbort, waitForOutcome, type Outcome, type Truthy, type 
 export { openTestBus, type TestBusOptions } from './open-bus.js';
 export { memoryHarness, MEMORY_CAPABILITIES } from './memory-harness.js';
 export { redisHarness, REDIS_CAPABILITIES } from './redis-harness.js';
-export type { ConformanceCapability, Harness, HarnessBusOptions, HarnessDeadLetter } from './conformance/harness.js';
+export type {
+  ConformanceCapability,
+  Harness,
+  HarnessBusOptions,
+  HarnessDeadLetter,
+  RawCardOptions,
+} from './conformance/harness.js';
 export type { ConformanceRunner, ConformanceSubject, ConformanceTest, ConformanceTopic } from './conformance/suite.js';
 export { conformanceTopics } from './conformance/topics/index.js';
 export { defineConformanceSuite } from './conformance/define.js';

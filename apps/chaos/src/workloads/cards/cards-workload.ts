@@ -52,7 +52,8 @@ export class CardsWorkload implements Workload {
     let cursor: string | undefined;
     do {
       const page = await this.desk.cards.list(TOPIC, { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) });
-      held.push(...page.cards.filter(({ owner }) => owner === instanceId).map(({ cardId }) => cardId));
+      const its = page.cards.filter(({ owner, length }) => owner === instanceId && length > 0);
+      held.push(...its.map(({ cardId }) => cardId));
       cursor = page.cursor;
     } while (cursor !== undefined);
     return held;

@@ -74,6 +74,15 @@ describe('IdempotencyTable', () => {
     expect(table.size).toBe(1);
   });
 
+  it('removes claims that have run out also where older ones are renewed', () => {
+    const table = new IdempotencyTable();
+    for (const key of ['long', '1', '2', '3', '4']) table.claim(key, 'a', LEASE, 0);
+    table.renew(['long'], 'a', LEASE, LEASE - 1);
+    for (let number = 0; number < 2; number++) table.claim('k', 'a', LEASE, LEASE);
+    expect(table.size).toBe(2);
+    expect(table.claim('long', 'b', LEASE, LEASE)).toEqual({ state: 'busy' });
+  });
+
   it('forgets the oldest outcome when it is full, and no claim', () => {
     const table = new IdempotencyTable(3);
     table.claim('claimed', 'a', LEASE, 0);

@@ -124,13 +124,35 @@ describe('MemoryCardSource: pause', () => {
     expect(await desk.handle()).toEqual(['1', '2']);
   });
 
-  it('goes on with what is in hand, and takes nothing more, whoever else is there', async () => {
+  it('beside another process: goes on with what is in hand, and takes nothing more', async () => {
     const { world, driver, desk } = await handed(new TestClock(1_000), ['1', '2']);
+    const other = await world.process(0);
     await desk.source.pause();
     await world.publish(driver, 'b', '3');
     expect([await desk.handle(), desk.cards, await world.look(driver, 'b')]).toEqual([
       ['1', '2'],
       ['a'],
+      ['ready', 1, 0],
+    ]);
+    expect(other.desk.cards).toEqual([]);
+  });
+
+  it('alone: has handed over what waits when it resolves, and takes nothing more', async () => {
+    const { world, driver, desk } = await handed(new TestClock(1_000), ['1']);
+    desk.places = 1;
+    await world.publish(driver, 'b', '2');
+    let paused = false;
+    const pausing = desk.source.pause().then(() => {
+      paused = true;
+    });
+    await desk.handle();
+    await turns();
+    expect([desk.cards, paused]).toEqual([['a', 'b'], false]);
+    await desk.handle();
+    await pausing;
+    await world.publish(driver, 'c', '3');
+    expect([desk.cards, await world.look(driver, 'c')]).toEqual([
+      ['a', 'b'],
       ['ready', 1, 0],
     ]);
   });

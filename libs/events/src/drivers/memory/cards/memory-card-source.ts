@@ -33,6 +33,8 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
   /** From `begin` to `end`. */
   private readonly inHand = new Map<string, MemoryTurn>();
   private closed = false;
+  /** Ends the wait of `pause`. */
+  private drained: (() => void) | undefined;
 
   constructor(
     private readonly spec: CardTopicSpec,
@@ -64,17 +66,24 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
     this.topicCards.look();
   }
 
-  pause(): Promise<void> {
+  /** What waits for nobody else is handed over first: in memory there is no later. */
+  async pause(): Promise<void> {
+    if (!this.isDrained)
+      await new Promise<void>((resolve) => {
+        this.drained = resolve;
+        this.topicCards.look();
+      });
     this.topicCards.leave(this);
-    return Promise.resolve();
   }
 
   close(): Promise<void> {
     if (this.closed) return Promise.resolve();
     this.closed = true;
+    this.drained?.();
+    this.topicCards.leave(this);
     this.host.left(this);
     if (this.inHand.size === 0) this.host.detach(this);
-    return this.pause();
+    return Promise.resolve();
   }
 
   /** The process ends with cards in hand: they are its own until the lease ends. */
@@ -102,5 +111,10 @@ export class MemoryCardSource implements CardSource, Taker, TurnHost {
   ended({ cardId }: MemoryTurn): void {
     this.inHand.delete(cardId);
     this.topicCards.look();
+    if (this.drained !== undefined && this.isDrained) this.drained();
+  }
+
+  private get isDrained(): boolean {
+    return !this.topicCards.isAlone(this) || (this.inHand.size === 0 && this.topicCards.isQuiet);
   }
 }

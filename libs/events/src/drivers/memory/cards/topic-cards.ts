@@ -51,6 +51,16 @@ export class TopicCards {
     return count;
   }
 
+  /** Nobody else takes cards of the topic. */
+  isAlone(taker: Taker): boolean {
+    return this.takers.length === 1 && this.takers[0] === taker;
+  }
+
+  /** No card waits for a process. */
+  get isQuiet(): boolean {
+    return this.ready.length === 0 && this.refused.size === 0;
+  }
+
   join(taker: Taker): void {
     this.takers.push(taker);
     this.look();

@@ -2,6 +2,10 @@ import type { Clock, Timer } from '../../../core/clock.js';
 
 /** Cards that one call takes from those that wait. */
 const MOST = 100;
+/** Cards of a slot that are known by name to wait for room; the others are found in the index. */
+const MOST_QUEUED = 10_000;
+/** How long cards are taken by name before the index is asked who has waited longest, ms. */
+const BY_NAME = 50;
 /** How long the first choice for a card has before the second looks, ms. */
 const HEAD_START = 50;
 /** In a Cluster: this part of the slots in use is looked at in a round. */
@@ -11,15 +15,15 @@ export interface ClaimsHost<Slot> {
   readonly clock: Clock;
   /** How many more cards may be asked for now. */
   free(): number;
-  /** How many cards are being taken. */
-  readonly coming: number;
+  /** Takes a card by its name. */
+  begin(slot: Slot, cardId: string): void;
   /** Asks a slot for cards, at most so many. Never rejects. Gives what the server says of those that wait. */
   claim(slot: Slot, most: number): Promise<ClaimResult | undefined>;
 }
 
 export interface ClaimResult {
   readonly granted: number;
-  /** Cards that are ready still. */
+  /** Cards that are ready still, and that this process is not about to take. */
   readonly left: number;
   /** ms until the next is due that waits for a time; undefined: none does. */
   readonly due: number | undefined;
@@ -27,12 +31,16 @@ export interface ClaimResult {
 
 /**
  * Takes cards that wait in the ready index, oldest first: those that found no room when they were woken, that others have
- * not taken, whose backoff or whose holder's lease has ended.
+ * not taken, whose backoff or whose holder's lease has ended. Of the first it knows the names, which saves a call for each;
+ * the index has the others, and the last word.
  */
 export class CardClaims<Slot> {
   /** Slots in which cards wait for room here. While one does, cards that are woken wait behind it. */
   private readonly waiting = new Set<Slot>();
+  private readonly names = new Map<Slot, Set<string>>();
   private readonly underWay = new Set<Slot>();
+  /** When a slot's index was asked last, ms. */
+  private readonly asked = new Map<Slot, number>();
   /** When something is due in a slot, ms. */
   private readonly due = new Map<Slot, number>();
   private timer: Timer | undefined;
@@ -49,14 +57,27 @@ export class CardClaims<Slot> {
     return this.waiting.has(slot);
   }
 
-  /** Cards of the slot wait: they are taken when there is room. */
-  wait(slot: Slot): void {
+  /** Cards of any slot are. */
+  isBehindAny(): boolean {
+    return this.waiting.size > 0;
+  }
+
+  /** A card of the slot waits in the index: it is taken when there is room. */
+  wait(slot: Slot, cardId: string): void {
     this.waiting.add(slot);
+    let names = this.names.get(slot);
+    if (names === undefined) this.names.set(slot, (names = new Set()));
+    if (names.size < MOST_QUEUED) names.add(cardId);
+  }
+
+  /** A card was taken. */
+  taken(slot: Slot, cardId: string): void {
+    this.names.get(slot)?.delete(cardId);
   }
 
   /** There may be room. */
   pull(): void {
-    for (const slot of this.waiting) {
+    for (const slot of [...this.waiting]) {
       if (this.host.free() <= 0) return;
       this.look(slot);
     }
@@ -88,25 +109,14 @@ export class CardClaims<Slot> {
     }
   }
 
-  /** Looks at a slot as soon as there is room. */
+  /** Takes cards of a slot that wait, as soon as there is room. */
   look(slot: Slot): void {
-    if (this.stopped || this.underWay.has(slot)) return;
+    if (this.stopped) return;
+    this.takeByName(slot);
+    if (this.underWay.has(slot)) return;
     const most = Math.min(this.host.free(), MOST);
-    if (most <= 0) {
-      this.waiting.add(slot);
-      return;
-    }
-    // Cards that are woken from now on may come too late for the call.
-    this.waiting.delete(slot);
-    this.underWay.add(slot);
-    void this.host.claim(slot, most).then((result) => {
-      this.underWay.delete(slot);
-      if (result === undefined) return;
-      // Among those that are left may be some that are being taken.
-      if (result.granted === most && result.left > this.host.coming) this.waiting.add(slot);
-      if (result.due !== undefined) this.dueIn(slot, result.due);
-      if (this.waiting.has(slot)) this.pull();
-    });
+    if (most > 0) this.ask(slot, most);
+    else this.waiting.add(slot);
   }
 
   stop(): void {
@@ -114,6 +124,31 @@ export class CardClaims<Slot> {
     this.timer?.cancel();
     this.helper?.cancel();
     this.waiting.clear();
+    this.names.clear();
+  }
+
+  private takeByName(slot: Slot): void {
+    const names = this.names.get(slot);
+    if (names === undefined || this.host.clock.now() - (this.asked.get(slot) ?? -Infinity) >= BY_NAME) return;
+    for (const cardId of names) {
+      if (this.host.free() <= 0) return;
+      names.delete(cardId);
+      this.host.begin(slot, cardId);
+    }
+  }
+
+  private ask(slot: Slot, most: number): void {
+    // Cards that are woken from now on may come too late for the call.
+    this.waiting.delete(slot);
+    this.underWay.add(slot);
+    this.asked.set(slot, this.host.clock.now());
+    void this.host.claim(slot, most).then((result) => {
+      this.underWay.delete(slot);
+      const queued = (this.names.get(slot)?.size ?? 0) > 0;
+      if (queued || (result?.granted === most && result.left > 0)) this.waiting.add(slot);
+      if (result?.due !== undefined) this.dueIn(slot, result.due);
+      if (result !== undefined && this.waiting.size > 0) this.pull();
+    });
   }
 
   private arm(at: number): void {

@@ -1,4 +1,4 @@
-import { BackendError } from '../../../core/errors.js';
+import { BackendError, InvalidOptionError } from '../../../core/errors.js';
 import type { CardPage, CardRecord, CardRef, CardState } from '../../../ports/cards.js';
 import type { Argument } from '../commands.js';
 import { GRACE } from '../connection.js';
@@ -124,13 +124,19 @@ function writePlace({ tag, cursor, after }: Place): string {
   return Buffer.from(JSON.stringify([tag, cursor, after])).toString('base64url');
 }
 
-/** Anything else than what `writePlace` gave begins anew. */
+/** @throws InvalidOptionError for anything else than what `writePlace` gave */
 function readPlace(text: string): Place {
+  const [tag, cursor, after] = parse(text);
+  if (typeof tag !== 'string' || typeof cursor !== 'string' || !/^\d{1,20}$/.test(cursor) || typeof after !== 'string')
+    throw new InvalidOptionError('cursor', text, 'the cursor of the page before');
+  return { tag, cursor, after };
+}
+
+function parse(text: string): readonly unknown[] {
   try {
-    const [tag, cursor, after] = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[];
-    if (typeof tag !== 'string' || typeof cursor !== 'string' || typeof after !== 'string') return START;
-    return /^\d{1,20}$/.test(cursor) ? { tag, cursor, after } : START;
+    const row: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    return Array.isArray(row) ? (row as unknown[]) : [];
   } catch {
-    return START;
+    return [];
   }
 }

@@ -1,3 +1,4 @@
+import { afterIo } from '../../../core/clock.js';
 import { isEventsError } from '../../../core/errors.js';
 import type { CardSink, CardSource, CardTopicSpec } from '../../../ports/cards.js';
 import { GRACE } from '../connection.js';
@@ -21,10 +22,12 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
   private readonly slots = new Map<string, TopicSlot>();
   private readonly claims = new CardClaims<TopicSlot>(this);
   /** Cards that are being taken, and asked for. */
-  coming = 0;
+  private coming = 0;
   /** Slots of which a claim was not answered: cards may have been granted that nobody here knows of. */
   private readonly unsure = new Set<TopicSlot>();
+  private started = false;
   private paused = false;
+  private pulling = false;
   private settled: (() => void)[] = [];
 
   constructor(
@@ -55,16 +58,21 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
 
   /** How many more cards may be asked for now. */
   free(): number {
-    return this.paused || !this.host.connection.isUp ? 0 : this.sink.room() - this.coming;
+    return !this.started || this.paused || !this.host.connection.isUp ? 0 : this.sink.room() - this.coming;
   }
 
   pull(): void {
     this.claims.pull();
   }
 
+  /** Cards may be handed over from now on. What was said before is found by looking. */
+  start(): void {
+    this.started = true;
+  }
+
   /** Cards have become ready. */
   woken(cards: readonly string[]): void {
-    if (this.paused) return;
+    if (!this.started || this.paused) return;
     for (const cardId of cards) {
       const hand = this.hands.get(cardId);
       if (hand !== undefined) {
@@ -79,7 +87,7 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
 
   /** Another program says that a card has events, or that it has done with it. */
   async heard({ kind, topic, cardId }: GroupChange): Promise<void> {
-    if (this.paused) return;
+    if (!this.started || this.paused) return;
     const rank = this.rivals.rank(cardId);
     const slot = this.slotOf(cardId);
     if (kind === 'unregister') {
@@ -135,20 +143,19 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
     this.host.announce().catch((error: unknown) => {
       this.host.readFailed('who takes cards', error);
     });
-    if (this.coming > 0 && this.host.connection.isUp)
-      await new Promise<void>((resolve) => {
-        const timer = this.clock.after(GRACE, resolve, 'awaited');
-        this.settled.push(() => {
-          timer.cancel();
-          resolve();
-        });
-      });
+    if (this.coming > 0)
+      await this.atMost(
+        GRACE,
+        new Promise<void>((resolve) => {
+          this.settled.push(resolve);
+        }),
+      );
   }
 
   async close(): Promise<void> {
     await this.pause();
     // What ended turns give back.
-    if (this.host.connection.isUp) await Promise.all(this.all().map((slot) => slot.idle()));
+    await this.atMost(GRACE, Promise.all(this.all().map((slot) => slot.idle())));
     this.stop();
     await this.detach(this);
   }
@@ -164,6 +171,7 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
     if (turn.entries.length === 0) {
       this.drop(turn);
       if (turn.again && !this.paused) this.want(turn.cardId);
+      this.pullSoon();
     } else if (this.paused || !turn.held) turn.end();
     else this.sink.begin(turn);
   }
@@ -171,8 +179,9 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
   ended(turn: RedisTurn): void {
     this.drop(turn);
     if (this.paused) return;
-    if (turn.after === 'yield') this.claims.wait(this.slotOf(turn.cardId));
+    if (turn.after === 'yield') this.claims.wait(this.slotOf(turn.cardId), turn.cardId);
     if (turn.again) this.want(turn.cardId);
+    this.pullSoon();
   }
 
   waits(slot: TopicSlot, ms: number): void {
@@ -184,8 +193,11 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
     const since = this.clock.now();
     try {
       const { granted, left, due } = await slot.claim(most);
-      for (const [cardId, token] of granted) this.granted(slot, cardId, token, since);
-      return { granted: granted.length, left, due };
+      for (const [cardId, token] of granted) {
+        this.claims.taken(slot, cardId);
+        this.granted(slot, cardId, token, since);
+      }
+      return { granted: granted.length, left: left - slot.taking, due };
     } catch (error) {
       if (isEventsError(error, 'BACKEND_UNAVAILABLE')) this.unsure.add(slot);
       else this.host.readFailed(`cards of topic '${this.topic}'`, error);
@@ -198,11 +210,11 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
   /** First choice for a card that is ready: takes it, or lets it wait for its turn. */
   private want(cardId: string): void {
     const slot = this.slotOf(cardId);
-    if (this.claims.isBehind(slot) || this.free() <= 0) this.claims.wait(slot);
+    if (this.claims.isBehind(slot) || this.free() <= 0) this.claims.wait(slot, cardId);
     else this.begin(slot, cardId);
   }
 
-  private begin(slot: TopicSlot, cardId: string): void {
+  begin(slot: TopicSlot, cardId: string): void {
     const hand = this.hands.get(cardId);
     if (hand !== undefined) {
       hand.again = true;
@@ -231,6 +243,16 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
     }
   }
 
+  /** There may be room: nobody says so where there was some before, and who ends a turn counts after that. */
+  private pullSoon(): void {
+    if (this.pulling || !this.claims.isBehindAny()) return;
+    this.pulling = true;
+    afterIo(() => {
+      this.pulling = false;
+      this.claims.pull();
+    });
+  }
+
   private drop(turn: RedisTurn): void {
     if (this.hands.get(turn.cardId) === turn) this.hands.delete(turn.cardId);
   }
@@ -245,6 +267,20 @@ export class CardTopic implements CardSource, SlotTopic, ClaimsHost<TopicSlot> {
       cursor = next;
     } while (cursor !== '0');
     this.unsure.delete(slot);
+  }
+
+  /** Waits for answers; not for a connection that is away. */
+  private async atMost(ms: number, answers: Promise<unknown>): Promise<void> {
+    if (!this.host.connection.isUp) return;
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      const timer = this.clock.after(ms, resolve, 'awaited');
+      cancel = () => {
+        timer.cancel();
+      };
+    });
+    await Promise.race([answers, late]);
+    cancel();
   }
 
   private arrived(count: number): void {

@@ -13,6 +13,8 @@ export class Coalescer<Asked extends Question> {
   private queue: Asked[] = [];
   private scheduled = false;
   private underWay = 0;
+  /** Questions of the calls that are under way. */
+  private sent = 0;
   private waiting: (() => void)[] = [];
 
   /**
@@ -39,6 +41,11 @@ export class Coalescer<Asked extends Question> {
     });
   }
 
+  /** Questions without an answer. */
+  get open(): number {
+    return this.queue.length + this.sent;
+  }
+
   private get isIdle(): boolean {
     return this.queue.length === 0 && this.underWay === 0;
   }
@@ -57,12 +64,14 @@ export class Coalescer<Asked extends Question> {
     const asked = queue.length > this.most ? queue.splice(0, this.most) : queue;
     if (asked === queue) this.queue = [];
     this.underWay++;
+    this.sent += asked.length;
     void this.send(asked)
       .catch((error: unknown) => {
         for (const each of asked) each.fail(error as Error);
       })
       .then(() => {
         this.underWay--;
+        this.sent -= asked.length;
         if (this.queue.length > 0) this.schedule();
         else if (this.isIdle) for (const resolve of this.waiting.splice(0)) resolve();
       });

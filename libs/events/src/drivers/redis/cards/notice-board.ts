@@ -1,17 +1,19 @@
+import type { CardHost } from './card-host.js';
 import type { CardTopic } from './card-topic.js';
 import { readGroupChange, readReady } from './notices.js';
 
-/** Unregistrations of this library of which the other half is awaited, at most. */
+/** Unregistrations of this library of which the other half is awaited, at most, and how long, ms. */
 const MOST = 10_000;
+const PATIENCE = 10_000;
 
 /** Hands what is said of cards to the topics that this process takes. */
 export class NoticeBoard {
-  /** How many foreign-looking `unregister` of a card are this library's own. */
-  private readonly own = new Map<string, number>();
+  /** When it was said, ms, of a card that its foreign-looking `unregister` is this library's own. */
+  private readonly own = new Map<string, number[]>();
 
   constructor(
+    private readonly host: Pick<CardHost, 'clock' | 'readFailed'>,
     private readonly topics: ReadonlyMap<string, CardTopic>,
-    private readonly failed: (what: string, error: unknown) => void,
   ) {}
 
   /** A message of the channel of what is ready. */
@@ -20,10 +22,7 @@ export class NoticeBoard {
     const topic = this.topics.get(notice.topic);
     if (topic === undefined) return;
     if (notice.kind === 'ready') topic.woken(notice.cards);
-    else if (this.own.size < MOST) {
-      const card = `${notice.topic}:${notice.cardId}`;
-      this.own.set(card, (this.own.get(card) ?? 0) + 1);
-    }
+    else this.expect(`${notice.topic}:${notice.cardId}`);
   }
 
   /** A message of the channel of other programs. */
@@ -33,7 +32,7 @@ export class NoticeBoard {
     if (change === undefined || topic === undefined) return;
     if (change.kind === 'unregister' && this.isOwn(`${change.topic}:${change.cardId}`)) return;
     topic.heard(change).catch((error: unknown) => {
-      this.failed(`card '${change.cardId}' of topic '${change.topic}'`, error);
+      this.host.readFailed(`card '${change.cardId}' of topic '${change.topic}'`, error);
     });
   }
 
@@ -42,11 +41,21 @@ export class NoticeBoard {
     this.own.clear();
   }
 
+  private expect(card: string): void {
+    if (this.own.size >= MOST) this.own.clear();
+    const times = this.own.get(card);
+    if (times === undefined) this.own.set(card, [this.host.clock.now()]);
+    else times.push(this.host.clock.now());
+  }
+
   private isOwn(card: string): boolean {
-    const count = this.own.get(card);
-    if (count === undefined) return false;
-    if (count > 1) this.own.set(card, count - 1);
-    else this.own.delete(card);
-    return true;
+    const times = this.own.get(card);
+    if (times === undefined) return false;
+    const edge = this.host.clock.now() - PATIENCE;
+    let said = times.shift();
+    // Of a card that nobody knew there was no other half.
+    while (said !== undefined && said < edge) said = times.shift();
+    if (times.length === 0) this.own.delete(card);
+    return said !== undefined;
   }
 }

@@ -20,7 +20,7 @@ export class OpenCards {
 
   constructor(readonly host: CardHost) {
     this.publisher = new CardPublisher(host);
-    this.board = new NoticeBoard(this.topics, host.readFailed);
+    this.board = new NoticeBoard(host, this.topics);
     this.sweeps = new CardSweeps(host, this.topics);
     this.background = new Repeater(host.clock, (error) => {
       host.readFailed('the poll of cards', error);
@@ -43,9 +43,16 @@ export class OpenCards {
     await record.claim(spec.topic);
     const topic = new CardTopic(this.host, spec, sink, (ended) => this.detach(ended));
     this.topics.set(spec.topic, topic);
-    await connection.subscribe(GROUP_CHANGE, keys.ready);
-    await topic.openSlots();
-    await this.host.announce();
+    try {
+      await connection.subscribe(GROUP_CHANGE, keys.ready);
+      await topic.openSlots();
+      await this.host.announce();
+    } catch (error) {
+      topic.stop();
+      await this.detach(topic);
+      throw error;
+    }
+    topic.start();
     this.lookFor(topic, true);
     return topic;
   }

@@ -41,6 +41,8 @@ export interface TurnHost {
   released(turn: RedisTurn): void;
   /** Entries that were pending are gone from the stream. */
   missed(turn: RedisTurn, count: number): void;
+  /** An entry of the size that they have came. */
+  weighed(size: number): void;
   /** It could not be opened. */
   failed(turn: RedisTurn, error: Error): void;
   ended(turn: RedisTurn): void;
@@ -232,17 +234,21 @@ export class RedisTurn implements CardTurn, Question, Leased {
   }
 
   private ask(count: number, then: After): Promise<readonly CardDelivery[]> {
+    // An answer that nobody waited for any more is still to come.
+    if (this.asking) return Promise.resolve(NONE);
     // What was lost is not held for more.
-    this.after = this.loss !== undefined && then !== 'release' ? 'release' : then;
+    this.after = this.loss === undefined ? then : 'release';
     this.count = count;
     this.asking = true;
+    // What was said until now, the script sees itself.
+    if (this.after !== 'keep') this.again = false;
     this.host.acknowledge(this);
     return this.answered();
   }
 
   private settleHead(fate: HeadFate): Promise<readonly CardDelivery[]> {
     const head = this.inHand[this.first];
-    if (this.over || head === undefined) return Promise.resolve(NONE);
+    if (this.over || this.asking || head === undefined) return Promise.resolve(NONE);
     this.after = fate.kind === 'dead' ? fate.then : 'release';
     this.count = 1;
     this.asking = true;
@@ -269,6 +275,7 @@ export class RedisTurn implements CardTurn, Question, Leased {
     this.inHand = entries;
     this.first = 0;
     this.noted = attempts !== '';
+    this.host.weighed(entries[0]?.event?.size ?? 0);
   }
 
   private finish(): void {

@@ -1,6 +1,7 @@
 import { callScript, type Argument, type ScriptName } from '../commands.js';
 import { BackendError } from '../../../core/errors.js';
 import { messageOf } from '../../../core/message-of.js';
+import { Appetite } from './appetite.js';
 import type { CardHost } from './card-host.js';
 import type { CardEntry, RawEntry } from './card-entry.js';
 import type { ClaimResult } from './card-claims.js';
@@ -58,6 +59,7 @@ export class TopicSlot implements TurnHost {
   private readonly acks = new Coalescer<RedisTurn>(ACKS, CALLS, (turns) => this.sendAcks(turns));
   private readonly takes = new Coalescer<RedisTurn>(TAKES, CALLS, (turns) => this.sendTakes(turns));
   private readonly leases: LeaseKeeper<RedisTurn>;
+  private readonly appetite: Appetite;
 
   constructor(
     private readonly host: CardHost,
@@ -65,6 +67,7 @@ export class TopicSlot implements TurnHost {
     readonly tag: string,
   ) {
     this.keys = host.keys.index(owner.topic, tag);
+    this.appetite = new Appetite(owner.take);
     this.leases = new LeaseKeeper(host.clock, this.lease, (turns) => {
       for (let start = 0; start < turns.length; start += RENEWALS) this.renew(turns.slice(start, start + RENEWALS));
     });
@@ -76,6 +79,11 @@ export class TopicSlot implements TurnHost {
 
   get lease(): number {
     return this.host.options.lease;
+  }
+
+  /** Cards that this process has asked for by name. */
+  get taking(): number {
+    return this.takes.open;
   }
 
   now(): number {
@@ -122,6 +130,10 @@ export class TopicSlot implements TurnHost {
       message: `${String(count)} events of card '${cardId}' of topic '${topic}' were handed over and are gone from its stream: somebody trims or deletes there`,
       details: { topic, cardId, count },
     });
+  }
+
+  weighed(size: number): void {
+    this.appetite.taste(size);
   }
 
   failed({ topic, cardId }: RedisTurn, error: Error): void {
@@ -180,7 +192,7 @@ export class TopicSlot implements TurnHost {
   private async sendAcks(turns: readonly RedisTurn[]): Promise<void> {
     const rest: (string | number)[] = [this.topic, this.lease, this.host.keys.ready];
     for (const turn of turns) {
-      rest.push(turn.cardId, turn.token, turn.after, this.owner.take, turn.clears);
+      rest.push(turn.cardId, turn.token, turn.after, this.appetite.most, turn.clears);
       turn.writeIds(rest);
     }
     const args = this.variadic(turns, rest);
@@ -190,7 +202,7 @@ export class TopicSlot implements TurnHost {
 
   private async sendTakes(turns: readonly RedisTurn[]): Promise<void> {
     const cards = turns.map(({ cardId }) => cardId);
-    const args = this.variadic(cards, [this.host.owner, this.lease, this.owner.take, this.topic, ...cards]);
+    const args = this.variadic(cards, [this.host.owner, this.lease, this.appetite.most, this.topic, ...cards]);
     const { reply, since } = await this.call('cardTake', args);
     for (const [index, turn] of turns.entries()) this.taken(turn, (reply as TakeReply[])[index] ?? 'BUSY', since);
   }
@@ -208,7 +220,7 @@ export class TopicSlot implements TurnHost {
     const { keys, topic } = this;
     const { cardId, token } = turn;
     const stream = this.host.keys.stream(topic, cardId);
-    const args = failArgs(head, fate, this.owner.take);
+    const args = failArgs(head, fate, this.appetite.most);
     const about = [topic, cardId, token, this.lease, head.sequence];
     const { reply, since, repeated } = await this.call('cardFail', [...keys, stream, ...about, ...args]);
     if (fate.kind === 'dead' && reply !== 'STALE') {

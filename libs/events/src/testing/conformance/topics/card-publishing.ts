@@ -1,10 +1,31 @@
 import assert from 'node:assert/strict';
 import type { PublishReceipt } from '../../../core/context.js';
+import { EventType } from '../../../core/event-class.js';
 import type { PublishManyError } from '../../../core/publish-errors.js';
+import type { StandardSchema } from '../../../core/standard-schema.js';
 import { allCards, fill, listening, rested } from '../card-kit.js';
 import { TOPIC } from '../card-sink.js';
-import { numbers } from '../stage.js';
+import { numbers, type Gate } from '../stage.js';
 import { promise, type ConformanceTopic } from '../suite.js';
+
+/** Its check waits at a door. */
+const slowSchema: StandardSchema = {
+  '~standard': {
+    version: 1,
+    vendor: 'nestjs-cardinal',
+    validate: async (value) => {
+      await Slow.checks?.opened;
+      const { n } = value as { n: unknown };
+      return typeof n === 'number' ? { value: { n } } : { issues: [{ message: 'must be a number', path: ['n'] }] };
+    },
+  },
+};
+
+@EventType('comment.slow', { schema: slowSchema })
+class Slow {
+  static checks: Gate | undefined;
+  readonly n!: number;
+}
 
 const BAD_BOTH: readonly unknown[] = [
   ...['', '{', 'a}', 'a\n', '\u0000', '\u007f', '\u0085', '\u200b', '\ud800'],
@@ -172,6 +193,38 @@ export const cardPublishing: ConformanceTopic = {
       const ids = (card: string): string[] => sink.events.filter((run) => run.card === card).map(({ context }) => context.id); // prettier-ignore
       assert.deepEqual([...ids('0'), ...ids('1')], [0, 2, 1, 3].map((index) => good[index]?.id)); // prettier-ignore
       assert.deepEqual(await cards.publishMany([]), []);
+    }),
+
+    promise('an event whose check takes a while keeps its place in its card, and holds up no other card', async (s) => {
+      const [sink, bus] = await listening(s);
+      const { cards } = bus;
+      const checks = (Slow.checks = s.gate());
+      const published = [
+        cards.publish(TOPIC, 'a', 0),
+        cards.publish(TOPIC, 'a', Object.assign(new Slow(), { n: 1 })),
+        cards.publish(TOPIC, 'a', 2),
+        cards.publishMany([3, 4].map((payload) => ({ topic: TOPIC, cardId: 'a', payload }))),
+        cards.publish(TOPIC, 'a', 5, { retry: { attempts: 2, delay: 10 } }),
+        cards.publish(TOPIC, 'a', 6),
+      ];
+      const refused = s.refusal(cards.publish(TOPIC, 'a', Object.assign(new Slow(), { n: 'x' })), 'VALIDATION');
+      await fill(bus, 'b', 1);
+      await s.exactly(2, sink);
+      assert.deepEqual([sink.payloads('a'), sink.payloads('b')], [[0], [0]]);
+      checks.open();
+      await s.value(Promise.all(published));
+      await refused;
+      await s.exactly(8, sink);
+      assert.deepEqual(sink.payloads('a'), [0, { n: 1 }, 2, 3, 4, 5, 6]);
+      sink.check();
+    }),
+
+    promise("under the encoding 'fields' a payload without fields is refused and not stored", async (s) => {
+      const [sink, bus] = await listening(s, { bus: { cards: { encoding: 'fields' } } });
+      for (const payload of [7, 'text', null, undefined, [], [1], {}])
+        await s.refusal(bus.cards.publish(TOPIC, 'a', payload), 'INVALID_OPTION');
+      await s.exactly(0, sink);
+      assert.equal(await bus.cards.inspect(TOPIC, 'a'), undefined);
     }),
 
     promise('no handler begins inside the call of publish', async (s) => {

@@ -118,6 +118,22 @@ export const cardUnreadable: ConformanceTopic = {
       assert.deepEqual(got, ['known']);
     }),
 
+    promise(
+      '`events` names the classes that may come on a topic: instances, by their rules; others as they are',
+      async (s) => {
+        const [sink, bus] = await listening(s, { events: [Comment], ends: () => true });
+        await bus.cards.publish(TOPIC, 'a', comment(new Comment()));
+        await bus.cards.publish(TOPIC, 'a', { text: 7 }, { type: 'comment.added' });
+        await bus.cards.publish(TOPIC, 'a', { text: 7 }, { type: 'comment.removed' });
+        await s.exactly(2, sink);
+        const [typed, plain] = sink.payloads();
+        assert.ok(typed instanceof Comment);
+        assert.deepEqual(plain, { text: 7 });
+        const [letter] = await s.letters(bus, 1, { topic: TOPIC });
+        assert.deepEqual([letter?.reason, letter?.type, letter?.topic], ['invalid', 'comment.added', TOPIC]);
+      },
+    ),
+
     promise('under park both wait for somebody: the card is parked at once', async (s) => {
       const bus = await s.bus();
       await bus.cards.subscribe(Comment, () => undefined, { retry: { attempts: 5 }, onExhausted: 'park' });
