@@ -5,6 +5,7 @@ export { CronEvents, DataEvents, UserEvents } from './core/common-events.js';
 export type { CardContext, ContextLogger, EventContext, PublishReceipt } from './core/context.js';
 export type { EnvelopeInit, EventEnvelope, EventHeaders, EventMode } from './core/envelope.js';
 export type { CardBatchHandler, CardHandler, EventHandler } from './core/handler.js';
+export { InvalidCardError, TopicInUseError } from './core/card-errors.js';
 export { HandlersFailedError, PublishManyError } from './core/publish-errors.js';
 export { BatchError, HandlerCrashedError, HandlerTimeoutError, Reject, RetryLater } from './core/handler-errors.js';
 export type { CardFilter, Filter } from './core/filter.js';
@@ -21,7 +22,6 @@ export {
   EventsError,
   EventsOverloadedError,
   InstanceIdInUseError,
-  InvalidCardError,
   InvalidEventError,
   InvalidEventTypeError,
   InvalidHandlerError,
@@ -35,7 +35,6 @@ export {
   RequestTimeoutError,
   ResponderLostError,
   StreamFullError,
-  TopicInUseError,
   UnknownBusError,
   UnroutableError,
   UnsupportedError,

@@ -63,6 +63,16 @@ describe('defaults', () => {
         stuckAfter: 60_000,
         retry: { attempts: 3, delay: 1_000, backoff: 'exponential', maxDelay: 300_000, jitter: true },
       },
+      cards: {
+        lease: 10_000,
+        quantum: 32,
+        idleAfter: 600_000,
+        sweep: 30_000,
+        scan: 300_000,
+        streamPrefix: 'event_stream:',
+        encoding: 'cloudevents',
+        stuckAfter: 60_000,
+      },
       filters: new Map(),
     });
     expect(resolved.publishSystemEvents).toBe(false);
@@ -314,7 +324,14 @@ describe('unknown options', () => {
       { instances: { domain: { concurency: 5 } } },
       'instances.domain.concurency is not an option; the nearest known name is instances.domain.concurrency.',
     ],
-    [{ instances: { default: { cards: {} } } }, 'instances.default.cards: this option is not part of this release yet'],
+    [
+      { instances: { default: { schedule: {} } } },
+      'instances.default.schedule: this option is not part of this release yet',
+    ],
+    [
+      { instances: { default: { cards: { leese: 5 } } } },
+      'instances.default.cards.leese is not an option; the nearest known name is instances.default.cards.lease.',
+    ],
     [
       { instances: { default: { handlers: { timeuot: 5 } } } },
       'instances.default.handlers.timeuot is not an option; the nearest known name is instances.default.handlers.timeout.',

@@ -1,4 +1,4 @@
-import { InvalidCardError } from './errors.js';
+import { InvalidCardError } from './card-errors.js';
 
 /** Names of topics and cards have at most so many bytes of UTF-8. */
 const MAX_BYTES = 512;

@@ -1,4 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
+import * as cardErrors from './card-errors.js';
 import * as errors from './errors.js';
 import * as publishErrors from './publish-errors.js';
 import { describe as describeValue, EventsError, isEventsError } from './errors.js';
@@ -13,6 +14,8 @@ const samples: [EventsError, code: string, ...named: string[]][] = [
   [new errors.InvalidEventError('what and cure'), 'INVALID_EVENT', 'what and cure'],
   [new errors.InvalidHandlerError('what and cure'), 'INVALID_HANDLER', 'what and cure'],
   [new errors.InvalidOptionError('timeout', 'soon', 'a duration'), 'INVALID_OPTION', 'timeout', "'soon'", 'a duration'],
+  [new cardErrors.InvalidCardError('topic', 'a:b', 'why'), 'INVALID_CARD', "'a:b'", 'topic', 'why', '512 bytes'],
+  [new cardErrors.TopicInUseError('orders', 'shop', 'main'), 'TOPIC_IN_USE', "'orders'", "'shop'", "'main'", 'an hour'],
   [new errors.EventSerializationError('a.b', cause), 'SERIALIZATION', "'a.b'", 'underneath'],
   [new errors.PayloadTooLargeError('a.b', 11, 10), 'PAYLOAD_TOO_LARGE', "'a.b'", '11', '10', 'maxPayload'],
   [new errors.BackendUnavailableError('away', { cause }), 'BACKEND_UNAVAILABLE', 'away'],
@@ -90,7 +93,7 @@ describe('errors', () => {
   });
 
   it('are all in this list, each with a code of its own', () => {
-    const classes = Object.values({ ...errors, ...publishErrors } as Record<string, unknown>).filter(
+    const classes = Object.values({ ...errors, ...cardErrors, ...publishErrors } as Record<string, unknown>).filter(
       (value) => typeof value === 'function' && value.prototype instanceof EventsError,
     );
     expect(new Set(samples.map(([error]) => error.constructor))).toEqual(new Set(classes));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { BusClosedError, InvalidOptionError, StreamFullError, TopicInUseError } from '../../../core/errors.js';
+import { TopicInUseError } from '../../../core/card-errors.js';
+import { BusClosedError, InvalidOptionError, StreamFullError } from '../../../core/errors.js';
 import type { CardRecord } from '../../../ports/cards.js';
 import { TestClock, turns } from '../../../testing/clock.js';
 import { FAILED } from '../memory.spec-kit.js';

@@ -1,7 +1,8 @@
 import type { Clock } from '../../../core/clock.js';
 import type { DeadLetterRow } from '../../../core/delivery.js';
 import type { EventEnvelope } from '../../../core/envelope.js';
-import { BusClosedError, InvalidOptionError, StreamFullError, TopicInUseError } from '../../../core/errors.js';
+import { TopicInUseError } from '../../../core/card-errors.js';
+import { BusClosedError, InvalidOptionError, StreamFullError } from '../../../core/errors.js';
 import type {
   CardPage,
   CardRecord,

@@ -1,4 +1,4 @@
-import { TopicInUseError } from '../../../core/errors.js';
+import { TopicInUseError } from '../../../core/card-errors.js';
 import { GRACE, type Connection } from '../connection.js';
 import type { ServerClock } from '../server-clock.js';
 
