@@ -38,55 +38,57 @@ describe('row 5: the connection is cut', () => {
       const bus = await buses.open(proxy.url, QUICK);
       const match = await callsOf(name);
       const cards = ['a', 'b', 'c'];
-      const count = 40;
-      let armed = 0;
-      let cancel = (): void => {};
+      const rounds = 12;
       // Two cards at once of three, so that there are claims too.
       const options = { concurrency: 2, retry: { attempts: 3, delay: 10, jitter: false } };
       const seen = await handling(bus, redis.raw, options, ({ number }: Work, { attempt }) => {
-        if (number % 8 === 0) {
-          cancel();
-          armed += 1;
-          ({ cancel } = proxy.loseNext(match, lose));
-        }
-        if (number % 10 === 5 && attempt === 1) throw new Error('fails once');
+        if (number % 4 === 1 && attempt === 1) throw new Error('fails once');
       });
-      await Promise.all(
-        cards.map((card) =>
-          publish(
-            publisher,
-            card,
-            numbers(count).map((number) => ({ number })),
-          ),
-        ),
-      );
-      const produced: Produced = new Map(cards.map((card) => [card, numbers(count)]));
+      let lost = 0;
+      for (const round of numbers(rounds)) {
+        const { done, cancel } = proxy.loseNext((command) => {
+          const fits = match(command);
+          if (fits) lost += 1;
+          return fits;
+        }, lose);
+        const works = numbers(4, round * 4).map((number) => ({ number }));
+        await Promise.all(cards.map((card) => publish(publisher, card, works)));
+        await reaches('handlers', (round + 1) * 5 * cards.length, () => seen.length);
+        cancel();
+        await done;
+      }
+      const produced: Produced = new Map(cards.map((card) => [card, numbers(4 * rounds)]));
       const { recorded } = await ordered(redis.raw, { bus: publisher, produced, buses: 2 });
-      expect(armed).toBeGreaterThan(10);
-      cancel();
+      // The first call of a script on a new connection travels with its text, and is not known.
+      expect(lost).toBeGreaterThanOrEqual(rounds / 3);
       for (const card of cards) {
-        const expected = numbers(count).flatMap((number) => (number % 10 === 5 ? [number, number] : [number]));
+        const expected = numbers(4 * rounds).flatMap((number) => (number % 4 === 1 ? [number, number] : [number]));
         expect(of(card, seen)).toEqual(expected);
       }
       expect(recorded.filter(({ verdict }) => verdict !== 'accepted')).toEqual([]);
     },
   );
 
-  it('cardPublish, its reply lost: every event is stored once, in order', async () => {
-    proxy = await RedisProxy.start(redis.server);
-    const publisher = await buses.open(proxy.url, QUICK);
-    const match = await callsOf('cardPublish');
-    for (const number of numbers(60)) {
-      const lost = number % 4 === 0 ? proxy.loseNext(match, number % 8 === 0 ? 'reply' : 'command') : undefined;
-      await publish(publisher, 'a', [{ number }, { number: number + 0.5 }]);
-      await lost?.done;
-    }
-    const stored = await redis.raw.xlen(streamOf('a'));
-    expect(stored).toBe(120);
-    const seen = await handling(publisher, redis.raw);
-    await reaches('events', 120, () => seen.length);
-    expect(of('a', seen)).toEqual(numbers(60).flatMap((number) => [number, number + 0.5]));
-  });
+  it.each(['reply', 'command'] as const)(
+    'cardPublish, its %s lost: every event is stored once, in order',
+    async (lose) => {
+      proxy = await RedisProxy.start(redis.server);
+      const publisher = await buses.open(proxy.url, QUICK);
+      const match = await callsOf('cardPublish');
+      const rounds = 12;
+      for (const round of numbers(rounds)) {
+        const [first, ...others] = numbers(4, round * 4).map((number) => ({ number }));
+        await publish(publisher, 'a', [first!]);
+        const { done } = proxy.loseNext(match, lose);
+        await publish(publisher, 'a', others);
+        await done;
+      }
+      expect(await redis.raw.xlen(streamOf('a'))).toBe(4 * rounds);
+      const seen = await handling(publisher, redis.raw);
+      await reaches('events', 4 * rounds, () => seen.length);
+      expect(of('a', seen)).toEqual(numbers(4 * rounds));
+    },
+  );
 
   it('at random, all connections of all processes, under load: the same promises', () =>
     seeded(async ({ below }) => {

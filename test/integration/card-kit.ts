@@ -159,10 +159,18 @@ export function payloadsOf(entries: readonly CardDelivery[]): unknown[] {
   return entries.map(({ event }) => event?.payload());
 }
 
+/** How often the server has run a command. */
+export async function callsOf(command: string, redis: OneRedis): Promise<number> {
+  const stats = await redis.raw.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
+
 export interface CardWorld {
   readonly redis: OneRedis;
   /** A driver that takes the cards of the topic. */
   member(options?: BusOptions, take?: number): Promise<CardMember>;
+  /** One that has looked for all that was there before it. */
+  settledMember(options?: BusOptions, url?: string): Promise<CardMember>;
 }
 
 /** A private server for all tests of a file; drivers are closed and data is gone after each. */
@@ -171,5 +179,12 @@ export function cardWorld(): CardWorld {
   return {
     redis,
     member: async (options, take) => (await openCardMember(redis.url, options)).consume(take),
+    async settledMember(options, url = redis.url) {
+      const scans = await callsOf('scan', redis);
+      const member = await (await openCardMember(url, options)).consume();
+      // The scan is the last that it does.
+      await waitFor(async () => (await callsOf('scan', redis)) > scans);
+      return member;
+    },
   };
 }

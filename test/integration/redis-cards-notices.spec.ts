@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { waitFor } from 'nestjs-cardinal/testing';
 import { RedisProxy } from '../support/proxy.js';
 import { numbers } from '../faults/kit.js';
-import { card, cardWorld, INDEX, openCardMember, payloadsOf, TOPIC } from './card-kit.js';
+import { card, cardWorld, INDEX, openCardMember, payloadsOf, TOPIC, type CardMember } from './card-kit.js';
 
 /** Cards of producers in other languages, and notifications that never come. */
 
-const { redis, member } = cardWorld();
+const { redis, member, settledMember } = cardWorld();
 const streamOf = (cardId: string): string => `event_stream:${TOPIC}:${cardId}`;
 const SHORT = { sweep: 100, scan: 100 };
 
@@ -81,6 +81,15 @@ describe('a foreign producer', () => {
   );
 });
 
+/** Registers a card, and waits until the driver has heard of it and looked. */
+async function registered(one: CardMember): Promise<void> {
+  await one.cards.register(card('c'));
+  await one.publish('probe', 1);
+  const probe = await one.next();
+  await probe.ack(1, 'next');
+  one.end(probe);
+}
+
 describe('lost notifications', () => {
   it('all of them: every event is handled, through polls and sweeps', async () => {
     const proxy = await RedisProxy.start(redis.server);
@@ -101,17 +110,16 @@ describe('lost notifications', () => {
   });
 
   it('an append to a registered card of which nobody was told: found by the sweep', async () => {
-    const one = await member({ cards: { sweep: 100 } });
-    await one.cards.register(card('c'));
+    const one = await settledMember({ cards: { sweep: 100 } });
+    await registered(one);
     await redis.raw.xadd(streamOf('c'), '*', 'n', '1');
     expect(payloadsOf((await one.next()).entries)).toEqual([{ n: '1' }]);
   });
 
   it('an append while the subscriber was away: found when it is back', async () => {
     const proxy = await RedisProxy.start(redis.server);
-    const one = await openCardMember(proxy.url);
-    await one.consume();
-    await one.cards.register(card('c'));
+    const one = await settledMember({}, proxy.url);
+    await registered(one);
     proxy.refuse(() => true);
     proxy.cutAll();
     await redis.raw.xadd(streamOf('c'), '*', 'n', '1');

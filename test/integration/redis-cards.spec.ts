@@ -2,11 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { TopicInUseError, type CardTurn, type DeadLetterRow } from 'nestjs-cardinal';
 import { waitFor } from 'nestjs-cardinal/testing';
 import { numbers } from '../faults/kit.js';
+import { RedisProxy } from '../support/proxy.js';
 import { card, cardWorld, INDEX, openCardMember, payloadsOf, TOPIC, type CardMember } from './card-kit.js';
 
 /** Cards through one driver: what each step of a turn does to the keys. */
 
-const { redis, member } = cardWorld();
+const { redis, member, settledMember } = cardWorld();
 
 const ROW: DeadLetterRow = { handler: 'h', reason: 'handler-failed', error: 'boom', stack: 'at x', attempts: 3 };
 const NOT_COUNTED = { delay: 0, counted: false, error: '' };
@@ -78,7 +79,7 @@ describe('a turn', () => {
 
   it('that yields with nothing else to do goes on at once', async () => {
     const one = await member();
-    const payloads = numbers(30);
+    const payloads = numbers(100);
     await one.publish('c', ...payloads);
     const seen: unknown[] = [];
     // A poll a second would take too long for as many.
@@ -89,6 +90,24 @@ describe('a turn', () => {
       one.end(turn);
     }
     expect(seen).toEqual(payloads);
+  });
+
+  it('that has not ended yet when more comes: it follows at once', async () => {
+    const one = await member();
+    await one.publish('c', 0);
+    // A poll a second would take too long for as many.
+    for (const number of numbers(100)) {
+      const turn = await one.next();
+      expect(payloadsOf(turn.entries)).toEqual([number]);
+      expect(await turn.ack(1, 'next')).toEqual([]);
+      await one.publish('c', number + 1);
+      await one.publish('probe', 0);
+      // What is said of this comes after what is said of the card.
+      const probe = await one.next();
+      await probe.ack(1, 'next');
+      one.end(probe);
+      one.end(turn);
+    }
   });
 
   it('refills: what is in hand, as it was, and what has come since', async () => {
@@ -174,6 +193,18 @@ describe('a head that fails', () => {
     expect(await again.ack(2, 'next')).toEqual([]);
     one.end(again);
     await nothingHeld();
+  });
+
+  it('again and again: each time when it is due, not when somebody happens to look', async () => {
+    const one = await member();
+    await one.publish('c', 1);
+    // A poll a second would take too long for as many.
+    for (const failures of numbers(100)) {
+      const turn = await one.next();
+      expect(turn.entries[0]).toMatchObject({ failures });
+      await turn.retry({ delay: 10, counted: true, error: 'boom' });
+      one.end(turn);
+    }
   });
 
   it('uncounted: the attempt is as it was', async () => {
@@ -356,15 +387,19 @@ describe('a card as a whole', () => {
     expect(payloadsOf((await one.next()).entries)).toEqual([3]);
   });
 
-  it('of two unregister and register in a row the last one wins, whoever hears of them', async () => {
-    const one = await member();
-    for (let round = 0; round < 50; round++) {
-      await one.cards.unregister(card('c'), 'drain');
-      await one.cards.register(card('c'));
-    }
-    await one.publish('probe', 1);
+  it('of an unregister and a register the last one wins, however late another process hears of them', async () => {
+    const proxy = await RedisProxy.start(redis.server);
+    const one = await settledMember({}, proxy.url);
+    const two = await openCardMember(redis.url);
+    await two.cards.register(card('c'));
+    proxy.hold(true);
+    await two.cards.unregister(card('c'), 'drain');
+    await two.cards.register(card('c'));
+    proxy.hold(false);
+    // What it does upon hearing comes before it takes this.
+    await two.publish('probe', 1);
     await one.next();
-    expect(await one.cards.inspect(card('c'))).toMatchObject({ state: 'idle' });
+    expect(await two.cards.inspect(card('c'))).toMatchObject({ state: 'idle' });
   });
 
   it('is not stored twice by its id where that is asked for', async () => {

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosOptions } from './cli.js';
 import { Crew } from './crew/crew.js';
@@ -8,6 +9,7 @@ import type { Harm, HarmKind } from './faults/harm.js';
 import { Random } from './random.js';
 import type { Report } from './report/report.js';
 import type { RedisServer } from './server/redis-server.js';
+import { scan } from './server/scan.js';
 import { quantiles, type Quantiles } from './stats.js';
 import { CardsWorkload } from './workloads/cards/cards-workload.js';
 import { none, type Check, type Workload } from './workloads/workload.js';
@@ -23,15 +25,19 @@ const VARYING = /[0-9a-f]{8}-[0-9a-f-]{27}|\d+(?:-\d+)?/g;
 /** Runs it once. */
 export async function runChaos(options: ChaosOptions, server: RedisServer): Promise<Report> {
   const { seed, lease, processes } = options;
+  const prefix = `chaos:${randomBytes(4).toString('hex')}:`;
   const redis = new Redis(server.url);
-  const workload = await CardsWorkload.open({ ...options, url: server.url });
+  const workload = await CardsWorkload.open({ ...options, prefix, url: server.url });
   const warnings = new Map<string, number>();
   const heard = (line: string): void => {
     const text = line.replace(VARYING, '…');
     warnings.set(text, (warnings.get(text) ?? 0) + 1);
   };
   const crew = new Crew((number) =>
-    Worker.start({ role: workload.role, instanceId: `worker-${number}`, directUrl: server.url, seed, lease }, heard),
+    Worker.start(
+      { role: workload.role, instanceId: `worker-${number}`, directUrl: server.url, prefix, seed, lease },
+      heard,
+    ),
   );
   try {
     await Promise.all(Array.from({ length: processes }, () => crew.hire()));
@@ -58,6 +64,7 @@ export async function runChaos(options: ChaosOptions, server: RedisServer): Prom
   } finally {
     await crew.close();
     await workload.close();
+    await sweep(redis, prefix);
     await redis.quit();
   }
 }
@@ -75,6 +82,11 @@ async function drained(workload: Workload): Promise<number> {
     if (left === '' || now - moved > STUCK) return Math.round(now - began);
     await sleep(LOOK);
   }
+}
+
+/** Deletes what the run left. */
+async function sweep(redis: Redis, prefix: string): Promise<void> {
+  for (const key of await scan(redis, `${prefix}*`)) await redis.unlink(key);
 }
 
 function connectionsOf(crew: Crew): Check {

@@ -12,7 +12,7 @@ end that nothing was lost and nothing reordered. Exit code 1 when a check fails.
   --cards <n>       (default: 500)
   --rate <n>        events a second (default: 1000)
   --lease <ms>      of a card (default: 1000)
-  --url <url>       a Redis server to use, and to leave full of keys, instead of a private one
+  --url <url>       a Redis server to use instead of a private one (only keys that begin with 'chaos:' are touched)
   --json            prints the report as JSON
   --help`;
 

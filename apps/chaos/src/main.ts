@@ -23,5 +23,6 @@ try {
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 2;
+  // Also where a process that was being started would keep us.
+  process.exit(2);
 }

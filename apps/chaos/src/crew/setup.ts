@@ -6,6 +6,8 @@ export interface WorkerSetup {
   readonly url: string;
   /** Of Redis itself, for the sink. */
   readonly directUrl: string;
+  /** What all keys of the run begin with. */
+  readonly prefix: string;
   readonly seed: number;
   /** ms */
   readonly lease: number;

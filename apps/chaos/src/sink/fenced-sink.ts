@@ -65,9 +65,10 @@ export class FencedSink {
 
   constructor(
     private readonly redis: Redis,
-    name: string,
+    /** What its keys begin with. */
+    prefix: string,
   ) {
-    this.keys = [`sink:${name}:greatest`, `sink:${name}:log`];
+    this.keys = [`${prefix}sink:greatest`, `${prefix}sink:log`];
   }
 
   async apply({ card, token, sequence, note }: Effect): Promise<Verdict> {

@@ -5,7 +5,7 @@ import type { OpenStreamPeer } from '../stream/stream-peer.js';
 import { cardOf, cardSetup } from './card-of.js';
 
 /** A FIFO for each group on Redis; without fencing. */
-export const openGroupMq: OpenStreamPeer = async (setup, handle) => {
+export const openGroupMq: OpenStreamPeer = (setup, handle) => {
   const { redisUrl, prefix } = setup;
   const { perCard, concurrency } = cardSetup(setup);
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: null });
@@ -31,7 +31,7 @@ export const openGroupMq: OpenStreamPeer = async (setup, handle) => {
     });
     void worker.run();
   }
-  return {
+  return Promise.resolve({
     async publish(payloads) {
       await Promise.all(payloads.map((data) => queue.add({ groupId: cardOf(data, perCard), data })));
     },
@@ -46,5 +46,5 @@ export const openGroupMq: OpenStreamPeer = async (setup, handle) => {
       await worker?.close(0);
       redis.disconnect();
     },
-  };
+  });
 };

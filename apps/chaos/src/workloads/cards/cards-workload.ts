@@ -7,13 +7,15 @@ import { FencedSink } from '../../sink/fenced-sink.js';
 import type { Findings, Workload } from '../workload.js';
 import { leftover } from './leftover.js';
 import { Producer } from './producer.js';
-import { SINK, TOPIC } from './topic.js';
+import { namesOf, TOPIC, type Names } from './topic.js';
 import { verify } from './verify.js';
 
 const PAGE = 1_000;
 
 export interface CardsOptions {
   readonly url: string;
+  /** What all keys of the run begin with. */
+  readonly prefix: string;
   readonly seed: number;
   readonly cards: number;
   readonly rate: number;
@@ -24,6 +26,7 @@ export class CardsWorkload implements Workload {
   readonly role = 'cards';
 
   private constructor(
+    private readonly names: Names,
     private readonly redis: Redis,
     private readonly proxy: Proxy,
     /** Of the producer, by way of its proxy. */
@@ -33,14 +36,15 @@ export class CardsWorkload implements Workload {
     private readonly producer: Producer,
   ) {}
 
-  static async open({ url, seed, cards, rate }: CardsOptions): Promise<CardsWorkload> {
+  static async open({ url, prefix, seed, cards, rate }: CardsOptions): Promise<CardsWorkload> {
     const proxy = await Proxy.to(url);
-    const common = { service: 'chaos', env: false as const, logger: SILENT };
+    const names = namesOf(prefix);
+    const common = { ...names.bus, service: 'chaos', env: false as const, logger: SILENT };
     const bus = await createEventBus({ ...common, instanceId: 'producer', url: proxy.url });
     const desk = await createEventBus({ ...common, instanceId: 'desk', url });
     const redis = new Redis(url);
-    const producer = new Producer(bus, redis, Random.of(seed, 'producer'), rate, cards);
-    return new CardsWorkload(redis, proxy, bus, desk, producer);
+    const producer = new Producer({ bus, redis, names }, Random.of(seed, 'producer'), rate, cards);
+    return new CardsWorkload(names, redis, proxy, bus, desk, producer);
   }
 
   produce(signal: AbortSignal): Promise<void> {
@@ -60,14 +64,14 @@ export class CardsWorkload implements Workload {
   }
 
   async leftover(): Promise<readonly string[]> {
-    const { cards, indexes } = await leftover(this.redis);
+    const { cards, indexes } = await leftover(this.redis, this.names);
     return [...cards, ...indexes];
   }
 
   async verify(harms: readonly Harm[]): Promise<Findings> {
-    const recorded = await new FencedSink(this.redis, SINK).recorded();
+    const recorded = await new FencedSink(this.redis, this.names.sink).recorded();
     const letters = await this.letters();
-    return verify({ producer: this.producer, recorded, letters, harms, left: await leftover(this.redis) });
+    return verify({ producer: this.producer, recorded, letters, harms, left: await leftover(this.redis, this.names) });
   }
 
   async cutProducer(deaf: number): Promise<void> {

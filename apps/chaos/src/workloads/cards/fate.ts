@@ -13,8 +13,8 @@ export interface Fate {
 const POISON = 0.002;
 const FAILS_BEFORE = 0.015;
 const FAILS_AFTER = 0.015;
-const SLOW = 0.05;
-const LONGEST = 80;
+const SLOW = 0.25;
+const LONGEST = 100;
 
 export function fateOf(seed: number, card: string, number: number): Fate {
   const what = `${card} ${number}`;

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { isEventsError, type BackendUnavailableError, type EventBus } from 'nestjs-cardinal';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../random.js';
-import { streamOf, TOPIC, type Payload } from './topic.js';
+import { TOPIC, type Names, type Payload } from './topic.js';
 
 /**
  * - `library`: `cards.publish`; - `silent`: a foreign XADD and no word of it, as if its notification was lost; - `foreign`: XADD
@@ -26,6 +26,13 @@ export interface Produced {
   readonly uncertain: Set<number>;
 }
 
+export interface ProducerHost {
+  readonly bus: EventBus;
+  /** Of a foreign program. */
+  readonly redis: Redis;
+  readonly names: Names;
+}
+
 /** Publishes numbers to cards, in bursts, some cards more than others. A burst of a card begins when the one before is stored. */
 export class Producer {
   readonly cards = new Map<string, Produced>();
@@ -34,9 +41,7 @@ export class Producer {
   private readonly tails = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly bus: EventBus,
-    /** Of a foreign program. */
-    private readonly redis: Redis,
+    private readonly host: ProducerHost,
     private readonly random: Random,
     private readonly rate: number,
     cards: number,
@@ -71,15 +76,16 @@ export class Producer {
   }
 
   private async send(style: Style, card: string, numbers: readonly number[], produced: Produced): Promise<void> {
+    const { bus, redis, names } = this.host;
     const publish = (number: number): Promise<unknown> =>
       style === 'library'
-        ? this.bus.cards.publish(TOPIC, card, { card, number } satisfies Payload)
-        : this.redis.xadd(streamOf(card), '*', 'card', card, 'number', number);
+        ? bus.cards.publish(TOPIC, card, { card, number } satisfies Payload)
+        : redis.xadd(names.stream(card), '*', 'card', card, 'number', number);
     const results = await Promise.allSettled(numbers.map(publish));
     for (const [index, result] of results.entries()) {
       if (result.status === 'rejected') this.rejected(numbers[index] ?? 0, produced, result.reason);
     }
-    if (style === 'foreign') await this.redis.publish('group_change', `register:${TOPIC}:${card}`);
+    if (style === 'foreign') await redis.publish('group_change', `register:${TOPIC}:${card}`);
   }
 
   private rejected(number: number, produced: Produced, reason: unknown): void {

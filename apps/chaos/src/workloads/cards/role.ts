@@ -4,12 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Role, WorkerReport, WorkerSetup } from '../../crew/setup.js';
 import { FencedSink } from '../../sink/fenced-sink.js';
 import { fateOf } from './fate.js';
-import { SINK, TOPIC, type Payload } from './topic.js';
+import { namesOf, TOPIC, type Payload } from './topic.js';
 
 /** A consumer of cards. Its handler pays no heed to its signal, as the worst of handlers: the sink has to keep it out. */
-export async function open({ instanceId, url, directUrl, seed, lease }: WorkerSetup): Promise<Role> {
+export async function open({ instanceId, url, directUrl, prefix, seed, lease }: WorkerSetup): Promise<Role> {
   const redis = new Redis(directUrl);
-  const sink = new FencedSink(redis, SINK);
+  const names = namesOf(prefix);
+  const sink = new FencedSink(redis, names.sink);
   const bus = await createEventBus({
     service: 'chaos',
     env: false,
@@ -17,7 +18,8 @@ export async function open({ instanceId, url, directUrl, seed, lease }: WorkerSe
     url,
     logger: teller(),
     shutdownTimeout: '2s',
-    cards: { lease, quantum: 16, sweep: '1s', scan: '2s', idleAfter: '3s' },
+    keyPrefix: names.bus.keyPrefix,
+    cards: { ...names.bus.cards, lease, quantum: 16, sweep: '1s', scan: '2s', idleAfter: '3s' },
   });
   const handle = async (payload: Payload, context: CardContext): Promise<void> => {
     const number = Number(payload.number);

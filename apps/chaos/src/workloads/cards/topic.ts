@@ -1,7 +1,4 @@
 export const TOPIC = 'chaos';
-/** Name of the sink. */
-export const SINK = 'cards';
-export const STREAM_PREFIX = 'event_stream:';
 
 /** What is published, by the library or, field by field, by a foreign XADD. */
 export interface Payload {
@@ -10,6 +7,23 @@ export interface Payload {
   readonly number: number | string;
 }
 
-export function streamOf(card: string): string {
-  return `${STREAM_PREFIX}${TOPIC}:${card}`;
+/** Names of keys of a run: all begin with its prefix. */
+export interface Names {
+  readonly bus: { readonly keyPrefix: string; readonly cards: { readonly streamPrefix: string } };
+  /** Of the sink's keys. */
+  readonly sink: string;
+  /** Key of a card's events. */
+  readonly stream: (card: string) => string;
+  /** Matches the keys of the topic's indexes. */
+  readonly indexes: string;
+}
+
+export function namesOf(prefix: string): Names {
+  const streamPrefix = `${prefix}stream:`;
+  return {
+    bus: { keyPrefix: `${prefix}events:`, cards: { streamPrefix } },
+    sink: prefix,
+    stream: (card) => `${streamPrefix}${TOPIC}:${card}`,
+    indexes: `${streamPrefix}{*}:${TOPIC}:*`,
+  };
 }
