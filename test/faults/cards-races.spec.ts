@@ -9,11 +9,11 @@ import { oneRedis } from './one-redis.js';
 
 const redis = oneRedis();
 const ROUNDS = 100_000;
-const CARDS = 24;
+const CARDS = 36;
 /** Calls that one connection has under way; several connections, so that their calls mix. */
 const BATCH = 3;
 /** Cards, or events, of one call. */
-const TOGETHER = 6;
+const TOGETHER = 12;
 /** Turns of the event loop without any progress until the inspector looks whether all is done. */
 const PATIENCE = 2_000;
 const LEASE = 60_000;

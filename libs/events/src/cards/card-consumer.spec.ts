@@ -45,7 +45,8 @@ describe('handlers', () => {
     expect([room(), hand.told.slice(2)]).toEqual([[0, 0], []]);
     gate.open();
     await turns();
-    expect([room(), hand.told.slice(2)]).toEqual([[2, 2], ['pull t', 'pull u']]); // prettier-ignore
+    // Each topic is told of each place.
+    expect([room(), hand.told.slice(2)]).toEqual([[2, 2], ['pull t', 'pull u', 'pull t', 'pull u']]); // prettier-ignore
   });
 
   it('run no more at once than that, though two topics have handed over more cards', async () => {

@@ -11,27 +11,21 @@ export interface IntakeHandler {
 export class CardIntake implements CardSink {
   source: CardSource | undefined;
   private open = true;
-  private starved = false;
   private pausing: Promise<void> | undefined;
 
   constructor(private readonly handler: IntakeHandler) {}
 
   room(): number {
-    if (!this.open) return 0;
-    const room = Math.max(0, this.handler.room());
-    this.starved = room === 0;
-    return room;
+    return this.open ? Math.max(0, this.handler.room()) : 0;
   }
 
   begin(turn: CardTurn): void {
     this.handler.begin(turn);
   }
 
-  /** A place is free. */
+  /** A place is free. The source knows whether a card waits for it; it may count cards that are on their way. */
   offer(): void {
-    if (!this.starved || this.handler.room() <= 0) return;
-    this.starved = false;
-    this.source?.pull();
+    if (this.room() > 0) this.source?.pull();
   }
 
   /** Resolves when nothing more comes. Twice is once. */
@@ -47,6 +41,5 @@ export class CardIntake implements CardSink {
   /** Takes nothing more, whatever the source has. */
   shut(): void {
     this.open = false;
-    this.starved = false;
   }
 }

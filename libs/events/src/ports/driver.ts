@@ -107,6 +107,8 @@ export interface DriverWarning {
     | 'parked'
     /** A handler went on after its timeout and its signal. */
     | 'stuck'
+    /** What a process said of a card that it holds no more was refused. */
+    | 'card-lost'
     /** Events cause events in a circle. */
     | 'loop'
     | 'internal';

@@ -71,7 +71,9 @@ export class CardsWorkload implements Workload {
   async verify(harms: readonly Harm[]): Promise<Findings> {
     const recorded = await new FencedSink(this.redis, this.names.sink).recorded();
     const letters = await this.letters();
-    return verify({ producer: this.producer, recorded, letters, harms, left: await leftover(this.redis, this.names) });
+    const refused = Number(await this.redis.get(this.names.refused));
+    const left = await leftover(this.redis, this.names);
+    return verify({ producer: this.producer, recorded, letters, harms, left, refused });
   }
 
   async cutProducer(deaf: number): Promise<void> {

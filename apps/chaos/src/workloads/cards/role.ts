@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { createEventBus, type CardContext, type EventsLogger } from 'nestjs-cardinal';
+import { createEventBus, type CardContext, type EventsLogger, type SystemWarning } from 'nestjs-cardinal';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Role, WorkerReport, WorkerSetup } from '../../crew/setup.js';
 import { FencedSink } from '../../sink/fenced-sink.js';
@@ -31,6 +31,11 @@ export async function open({ instanceId, url, directUrl, prefix, seed, lease }: 
     await sink.apply({ card, token, sequence, note: `${number} ${instanceId}` });
     if (fails === 'after' && context.attempt === 1) throw new Error('after the effect');
   };
+  // One warning a second is told, with how many were held back since the one before.
+  await bus.subscribe<SystemWarning>('system.warning', ({ cause, suppressed }) => {
+    if (cause === 'card-lost') return redis.incrby(names.refused, 1 + suppressed);
+    return undefined;
+  });
   await bus.cards.subscribe(TOPIC, handle, {
     name: 'chaos',
     concurrency: 50,

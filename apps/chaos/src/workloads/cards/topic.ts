@@ -10,6 +10,8 @@ export interface Payload {
 /** Names of keys of a run: all begin with its prefix. */
 export interface Names {
   readonly bus: { readonly keyPrefix: string; readonly cards: { readonly streamPrefix: string } };
+  /** Counts what Redis refused of processes that had lost their card. */
+  readonly refused: string;
   /** Of the sink's keys. */
   readonly sink: string;
   /** Key of a card's events. */
@@ -22,6 +24,7 @@ export function namesOf(prefix: string): Names {
   const streamPrefix = `${prefix}stream:`;
   return {
     bus: { keyPrefix: `${prefix}events:`, cards: { streamPrefix } },
+    refused: `${prefix}refused`,
     sink: prefix,
     stream: (card) => `${streamPrefix}${TOPIC}:${card}`,
     indexes: `${streamPrefix}{*}:${TOPIC}:*`,

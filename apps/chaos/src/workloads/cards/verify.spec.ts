@@ -16,7 +16,7 @@ const letter = (number: number | string): DeadLetter =>
 function evidence(last: number, recorded: readonly Recorded[], more: Partial<Evidence> = {}): Evidence {
   const produced: Produced = { last, refused: new Set(), uncertain: new Set() };
   const producer = { cards: new Map([['a', produced]]), byStyle: { library: last, silent: 0, foreign: 0 } };
-  return { producer, recorded, letters: [], harms: [], left: { cards: [], indexes: [] }, ...more };
+  return { producer, recorded, letters: [], harms: [], refused: 0, left: { cards: [], indexes: [] }, ...more };
 }
 
 const failing = (given: Evidence): string[] =>

@@ -11,6 +11,8 @@ export interface Evidence {
   readonly recorded: readonly Recorded[];
   readonly letters: readonly DeadLetter[];
   readonly harms: readonly Harm[];
+  /** What Redis refused of processes that had lost their card, as far as they have told. */
+  readonly refused: number;
   readonly left: { readonly cards: readonly string[]; readonly indexes: readonly string[] };
 }
 
@@ -23,7 +25,7 @@ interface Effect {
 /** By card, in the order in which they were applied. */
 type Applied = ReadonlyMap<string, readonly Effect[]>;
 
-export function verify({ producer, recorded, letters, harms, left }: Evidence): Findings {
+export function verify({ producer, recorded, letters, harms, left, refused: stale }: Evidence): Findings {
   const applied = appliedBy(recorded);
   const dead = deadBy(letters);
   const count = (verdict: Verdict): number => recorded.filter((each) => each.verdict === verdict).length;
@@ -41,6 +43,11 @@ export function verify({ producer, recorded, letters, harms, left }: Evidence): 
       { name: 'lost', value: lost.length },
       { name: 'reordered', value: count('reordered') + jumps(applied).length },
       { name: 'repeated', value: count('repeated'), note: 'attempts that had their effect before' },
+      {
+        name: 'stale acknowledgements',
+        value: stale,
+        note: 'refused by Redis, as far as their processes lived to tell',
+      },
       { name: 'stale effects', value: count('stale'), note: 'refused by the sink; late effects without a fence' },
     ],
     handOvers: handOvers(harms, applied),

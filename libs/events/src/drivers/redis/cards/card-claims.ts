@@ -112,11 +112,13 @@ export class CardClaims<Slot> {
   /** Takes cards of a slot that wait, as soon as there is room. */
   look(slot: Slot): void {
     if (this.stopped) return;
+    // Whose turn it was goes behind the other slots.
+    const waited = this.waiting.delete(slot);
     this.takeByName(slot);
-    if (this.underWay.has(slot)) return;
     const most = Math.min(this.host.free(), MOST);
-    if (most > 0) this.ask(slot, most);
-    else this.waiting.add(slot);
+    const underWay = this.underWay.has(slot);
+    if (most > 0 && !underWay) this.ask(slot, most);
+    else if (waited || !underWay) this.waiting.add(slot);
   }
 
   stop(): void {
@@ -138,8 +140,6 @@ export class CardClaims<Slot> {
   }
 
   private ask(slot: Slot, most: number): void {
-    // Cards that are woken from now on may come too late for the call.
-    this.waiting.delete(slot);
     this.underWay.add(slot);
     this.asked.set(slot, this.host.clock.now());
     void this.host.claim(slot, most).then((result) => {

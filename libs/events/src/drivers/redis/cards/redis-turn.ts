@@ -39,6 +39,8 @@ export interface TurnHost {
   opened(turn: RedisTurn): void;
   /** It is not held any more: nothing is to be renewed. */
   released(turn: RedisTurn): void;
+  /** The server refused what was said of it: it is not held. */
+  refused(turn: RedisTurn): void;
   /** Entries that were pending are gone from the stream. */
   missed(turn: RedisTurn, count: number): void;
   /** An entry of the size that they have came. */
@@ -229,7 +231,10 @@ export class RedisTurn implements CardTurn, Question, Leased {
   /** The server does not know the token. `quietly`: because this holder gave the card up. */
   private stale(quietly: boolean): void {
     this.again = true;
-    if (!quietly) this.lose('another process holds it, or its keys are gone');
+    if (!quietly) {
+      this.host.refused(this);
+      this.lose('another process holds it, or its keys are gone');
+    }
     this.finish();
   }
 

@@ -124,6 +124,14 @@ export class TopicSlot implements TurnHost {
     this.owner.ended(turn);
   }
 
+  refused({ topic, cardId }: RedisTurn): void {
+    this.host.warn({
+      cause: 'card-lost',
+      message: `card '${cardId}' of topic '${topic}' is another process's by now, or gone: what this process said of it was refused. It stood still for longer than the lease (${String(this.lease)} ms), or somebody dropped the card`,
+      details: { topic, cardId },
+    });
+  }
+
   missed({ topic, cardId }: RedisTurn, count: number): void {
     this.host.warn({
       cause: 'cards',
