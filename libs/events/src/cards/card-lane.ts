@@ -198,8 +198,9 @@ export abstract class CardLane implements CardJobHome {
       await card.retry({ delay, counted, error: boundedError(error) });
     } else {
       const row = rowOf(this.handler, settlement, head);
+      const held = card.held;
       await card.park(row);
-      this.host.parked(card, row);
+      if (held) this.host.parked(card, row);
     }
   }
 
