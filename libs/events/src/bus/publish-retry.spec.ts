@@ -118,7 +118,7 @@ describe('publish retries', () => {
     await clock.advance(100);
     await Promise.all(waiting);
     expect(await outcome(retries.store(event(), policy(2, 100), attempts(away(), 5).attempt), 100)).toBe(5);
-  });
+  }, 30_000);
 
   it('takes 64 MiB of payloads and no more, but one event of any size', async () => {
     const { attempt } = attempts(away());
