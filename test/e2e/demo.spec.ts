@@ -121,7 +121,7 @@ describe('demo, served', () => {
       expect((await get('/leaderboard?limit=many')).status).toBe(400);
 
       const { subscribers } = (await json('/handled')) as { subscribers: { name: string; seqs: number[] }[] };
-      expect(subscribers.map(({ name }) => name)).toEqual(['line-totals', 'leaderboard', 'audit']);
+      expect(subscribers.map(({ name }) => name)).toEqual(['line-totals', 'leaderboard', 'audit', 'file-cards']);
       const all = Array.from({ length: CHANGES }, (_, at) => at + 1);
       for (const { seqs } of subscribers) expect(seqs).toEqual(all);
 
