@@ -1,4 +1,5 @@
-import type { Bench, Contender, Figures, Goal, Plan } from '../harness/bench.js';
+import type { Bench, Contender, Figures, Goal } from '../harness/bench.js';
+import { THROUGHPUT, throughputPlan, throughputRound } from './throughput.js';
 
 export const LIMIT = 'plain ioredis (the limit)';
 const MOLECULER = '@moleculer/channels';
@@ -29,28 +30,11 @@ const MORE_OF_OURS: readonly StreamContender[] = [
   { name: `${OURS}, defaults`, kind: 'ours', system: 'cardinal' },
 ];
 
-const COLUMNS = [
-  { key: 'rate', title: 'events/s' },
-  { key: 'commands', title: 'Redis commands µs/event', digits: 1 },
-  { key: 'thread', title: 'Redis thread µs/event', digits: 1 },
-  { key: 'node', title: 'Node µs/event', digits: 1 },
-  { key: 'rss', title: 'RSS MB' },
-];
-
 const GOALS: readonly Goal[] = [
   { of: OURS, versus: LIMIT, metric: 'rate', atLeast: 0.8 },
   { of: OURS, versus: BULLMQ, metric: 'rate', atLeast: 6 },
   { of: OURS, versus: MOLECULER, metric: 'rate', atLeast: 3.5 },
 ];
-
-const STEP = 500;
-
-function plan(smoke: boolean): Plan {
-  if (smoke) return { first: STEP, warmups: 1, rounds: 1, size: () => 2 * STEP };
-  // A round is about a second of everybody's.
-  const size = ({ rate = 0 }: Figures): number => Math.max(4 * STEP, Math.round(rate / STEP) * STEP);
-  return { first: 4 * STEP, warmups: 4, rounds: 9, size };
-}
 
 const HOW =
   '150-byte JSON payloads, stored, handled by a durable group, acknowledged; published 500 at a time; handlers ' +
@@ -61,21 +45,17 @@ export const stream: Bench = {
   title: 'durable delivery, one process publishes and consumes',
   how: HOW,
   baseline: LIMIT,
-  columns: COLUMNS,
+  columns: THROUGHPUT,
   goals: GOALS,
   contenders: [...STREAM_CONTENDERS, ...MORE_OF_OURS].map(({ name, kind, ...worker }) => ({
     name,
     kind,
     workers: { both: { role: 'stream', ...worker } },
   })),
-  plan,
+  plan: throughputPlan,
   async round(team, size, stage) {
     const work = (): Promise<Figures> => team.run('both', { kind: 'throughput', events: size });
-    const measure = async (): Promise<Figures> => {
-      const { result, commands, thread } = await team.server.cost(work);
-      return { ...result, commands: commands / size, thread: thread / size };
-    };
-    const figures = await (stage === 'first' ? team.server.learn(measure) : measure());
+    const figures = await throughputRound(team, size, stage, work);
     await team.run('both', { kind: 'trim' });
     return figures;
   },
@@ -87,7 +67,7 @@ export const streamSplit: Bench = {
   title: 'durable delivery, one process publishes, another one consumes',
   how: HOW,
   baseline: LIMIT,
-  columns: [...COLUMNS, { key: 'producerNode', title: 'producer Node µs/event', digits: 1 }],
+  columns: [...THROUGHPUT, { key: 'producerNode', title: 'producer Node µs/event', digits: 1 }],
   goals: [],
   contenders: STREAM_CONTENDERS.map(({ name, kind, system, options }) => ({
     name,
@@ -97,7 +77,7 @@ export const streamSplit: Bench = {
       producer: { role: 'stream', system, options: { ...options, part: 'producer' } },
     },
   })),
-  plan,
+  plan: throughputPlan,
   async round(team, size, stage) {
     const work = async (): Promise<Figures> => {
       // The consumer is told first; its clock stops with the last acknowledgement.
@@ -106,11 +86,7 @@ export const streamSplit: Bench = {
       const [consumed, produced] = await Promise.all([consumer, producer]);
       return { ...consumed, producerNode: produced['node'] ?? NaN };
     };
-    const measure = async (): Promise<Figures> => {
-      const { result, commands, thread } = await team.server.cost(work);
-      return { ...result, commands: commands / size, thread: thread / size };
-    };
-    const figures = await (stage === 'first' ? team.server.learn(measure) : measure());
+    const figures = await throughputRound(team, size, stage, work);
     await team.run('producer', { kind: 'trim' });
     return figures;
   },
