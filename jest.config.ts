@@ -42,6 +42,8 @@ const withRedis: Project = { ...source, globalSetup: '<rootDir>/test/support/red
 const config: Config = {
   // Tests of one file run one after another; two files at a time suit the smallest machine that they run on.
   maxWorkers: 2,
+  // Modules of the tests of before stay in memory: without a fresh worker now and then the last tests run in its garbage.
+  workerIdleMemoryLimit: '600MB',
   coverageProvider: 'v8',
   coverageDirectory: 'coverage',
   collectCoverageFrom: ['libs/events/src/**/*.ts', '!**/*.spec.ts', '!**/*.spec-kit.ts', '!**/scripts.generated.ts'],
@@ -59,7 +61,7 @@ const config: Config = {
       ...withRedis,
       displayName: 'integration',
       testMatch: ['<rootDir>/test/integration/**/*.spec.ts', '<rootDir>/test/support/**/*.spec.ts'],
-      globals: { testTimeout: 30_000 },
+      globals: { testTimeout: 60_000 },
     },
     {
       ...withRedis,
