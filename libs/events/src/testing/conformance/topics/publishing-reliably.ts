@@ -171,8 +171,8 @@ export const publishingReliably: ConformanceTopic = {
         ),
       );
       const next = await s.record(await s.bus(), 'order.created', { group: 'g' });
-      await s.atLeast(1, next);
-      assert.equal(next.payloads[0], 1);
+      // Of the others some may have been stored, while the one that left was still taken to be there.
+      await s.until('the event of the group', () => next.payloads.includes(1));
     }),
 
     promise('mandatory, unicast: only a handler of the target will do', async (s) => {
