@@ -18,7 +18,6 @@ import { replyOf } from './reply.js';
 import { SettleWaiters } from './settle-waiters.js';
 import { payloadProblem, refused, select, unmatched } from './selection.js';
 import { Solo } from './solo.js';
-import { givingBackRequests } from './wanted-requests.js';
 import { WaitingAttempts } from './waiting-attempts.js';
 import { Tracker } from './tracker.js';
 
@@ -83,7 +82,7 @@ export class Consumer implements IntakeHost, JobHost {
         this.logger.warn(`Handler ${declaration.name} could not be detached: ${messageOf(error)}`);
       });
     };
-    const pipeline = this.options.pipeline(givingBackRequests(declaration), used);
+    const pipeline = this.options.pipeline(declaration, used);
     const entry: HandlerEntry = new HandlerEntry(declaration, pipeline, this.solo);
     this.registry.add(entry);
     return entry;
