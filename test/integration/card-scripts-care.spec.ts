@@ -4,15 +4,9 @@ import { dataOf, some, TOPIC, useCardScripts, type Entry, type Handed } from './
 /** What people do with cards: resume, skip, replay, unregister, inspect. */
 
 const kit = useCardScripts();
+const { held } = kit;
 const ONE = 'one|1';
 const TWO = 'two|2';
-
-async function held(count: number): Promise<{ token: string; head: string; ids: string[] }> {
-  await kit.cards.publish(some(count));
-  const { token, ids } = await kit.cards.hold(ONE);
-  await kit.cards.news();
-  return { token, head: ids[0] ?? '', ids };
-}
 
 describe('cardResume', () => {
   it('the head of a parked card is tried again, from its first attempt', async () => {

@@ -4,15 +4,9 @@ import { dataOf, HOUR, some, useCardScripts, type Handed } from './card-scripts-
 /** Heads that fail, and that their holders die with. */
 
 const kit = useCardScripts();
+const { held } = kit;
 const ONE = 'one|1';
 const TWO = 'two|2';
-
-async function held(count: number): Promise<{ token: string; head: string; ids: string[] }> {
-  await kit.cards.publish(some(count));
-  const { token, ids } = await kit.cards.hold(ONE);
-  await kit.cards.news();
-  return { token, head: ids[0] ?? '', ids };
-}
 
 describe('cardFail: retry', () => {
   it('the head waits with what is known of it, held by nobody', async () => {

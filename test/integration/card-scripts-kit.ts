@@ -276,7 +276,11 @@ export function dataOf(reply: unknown): string[] {
 }
 
 /** A private server for the tests of the file that calls it, emptied after each. */
-export function useCardScripts(): { readonly cards: CardScripts } {
+export function useCardScripts(): {
+  readonly cards: CardScripts;
+  /** Publishes so many events to a card, and takes it for the owner `one|1`; what was told by then is forgotten. */
+  held(count: number): Promise<{ token: string; head: string; ids: string[] }>;
+} {
   let cards: CardScripts | undefined;
   beforeAll(async () => {
     const server = await startRedis({ private: true });
@@ -292,10 +296,19 @@ export function useCardScripts(): { readonly cards: CardScripts } {
     await cards?.raw.flushall();
     await cards?.news();
   });
+  const running = (): CardScripts => {
+    if (cards === undefined) throw new Error('the server is not there yet');
+    return cards;
+  };
   return {
     get cards() {
-      if (cards === undefined) throw new Error('the server is not there yet');
-      return cards;
+      return running();
+    },
+    async held(count) {
+      await running().publish(some(count));
+      const { token, ids } = await running().hold('one|1');
+      await running().news();
+      return { token, head: ids[0] ?? '', ids };
     },
   };
 }
